@@ -1,0 +1,1 @@
+//! Test harness, conformance data, the slow evaluator, tests and benches

@@ -1,0 +1,1 @@
+//! WireGuard keys of a node: types, store on disk, the two planes, what a node publishes

@@ -1,0 +1,1 @@
+//! The agent, the CLI and the CNI plugin, in one binary
