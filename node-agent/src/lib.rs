@@ -5,6 +5,5 @@
 //! observed, and the executor in `apply` alone touches the kernel.
 
 pub mod desired;
-pub mod mesh;
 pub mod model;
 pub mod policy;

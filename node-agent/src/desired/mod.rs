@@ -1,6 +1,5 @@
 //! The desired state: one index of everything the sources said, published as immutable snapshots.
 use crate::model::{EndpointSlice, Namespace, NetworkPolicy, Node, ObjectName, Pod, Problem, Service};
-use ringfence_keyring as keyring;
 use std::collections::BTreeMap;
 use std::sync::Arc;
 
@@ -21,8 +20,6 @@ pub struct Snapshot {
     pub slices: Arc<BTreeMap<ObjectName, Arc<EndpointSlice>>>,
     /// Policies.
     pub policies: Arc<BTreeMap<ObjectName, Arc<NetworkPolicy>>>,
-    /// What nodes publish, by node name.
-    pub publications: Arc<BTreeMap<String, Arc<keyring::Publication>>>,
     /// What could not be taken as written.
     pub problems: Arc<Vec<Problem>>,
 }
