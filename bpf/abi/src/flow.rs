@@ -1,0 +1,90 @@
+//! Keys and values of the two LRU tables that programs write.
+use crate::Addr;
+
+/// Key of `RF_FLOWS`: the 5-tuple with its ends in canonical order (the lower address first; equal addresses: the lower
+/// port), as a packet shows it at the hook. ICMP echo has its identifier in both ports; other protocols 0.
+#[repr(C)]
+#[derive(Clone, Copy, PartialEq, Eq, Hash, Debug, Default)]
+pub struct FlowKey {
+    /// The lower end.
+    pub lo: Addr,
+    /// The higher end.
+    pub hi: Addr,
+    /// Network byte order.
+    pub lo_port: u16,
+    /// Network byte order.
+    pub hi_port: u16,
+    /// IP protocol number.
+    pub protocol: u8,
+    /// Zero.
+    pub pad: [u8; 3],
+}
+
+/// Value of `RF_FLOWS`.
+#[repr(C)]
+#[derive(Clone, Copy, PartialEq, Eq, Debug, Default)]
+pub struct FlowValue {
+    /// `bpf_ktime_get_ns` of the last packet, to about a second.
+    pub last_seen: u64,
+    /// The policy generation under which the flow last proved itself.
+    pub generation: u32,
+    /// [`crate::EndpointValue::id`] of the opener if it is a local pod, else 0.
+    pub opener_endpoint: u32,
+    /// Ifindex of the opener's veth if it is a local pod, else 0.
+    pub opener_ifindex: u32,
+    /// Endpoint id of the other end if it is a local pod, else 0.
+    pub target_endpoint: u32,
+    /// Ifindex of the other end's veth if it is a local pod, else 0.
+    pub target_ifindex: u32,
+    /// Peer class by which the opener was judged.
+    pub opener_class: u32,
+    /// A [`crate::Origin`].
+    pub origin: u8,
+    /// 1 if the lower end opened it.
+    pub opener_is_lo: u8,
+    /// [`FlowValue::CONFIRMED`] once a reply has been seen (conntrack's longer timeout), TCP's closing states.
+    pub state: u8,
+    /// Zero.
+    pub pad: [u8; 5],
+}
+
+impl FlowValue {
+    /// A reply has been seen.
+    pub const CONFIRMED: u8 = 1;
+    /// A FIN or RST has been seen.
+    pub const CLOSING: u8 = 2;
+}
+
+/// Key of `RF_FRAGMENTS`.
+#[repr(C)]
+#[derive(Clone, Copy, PartialEq, Eq, Hash, Debug, Default)]
+pub struct FragmentKey {
+    /// Source.
+    pub src: Addr,
+    /// Destination.
+    pub dst: Addr,
+    /// Identification as it lies in the header (IPv4: the upper half is zero).
+    pub id: u32,
+    /// IP protocol number of the payload.
+    pub protocol: u8,
+    /// Which kind of hook saw it: an address pair may be rewritten between two.
+    pub hook: u8,
+    /// Zero.
+    pub pad: [u8; 2],
+}
+
+/// Value of `RF_FRAGMENTS`: the ports of the first fragment.
+#[repr(C)]
+#[derive(Clone, Copy, PartialEq, Eq, Debug, Default)]
+pub struct FragmentValue {
+    /// `bpf_ktime_get_ns` when the first fragment passed. Older than 30 s (the kernel's ipfrag_time) is a miss.
+    pub seen: u64,
+    /// Network byte order.
+    pub src_port: u16,
+    /// Network byte order.
+    pub dst_port: u16,
+    /// TCP flags of the first fragment.
+    pub tcp_flags: u8,
+    /// Zero.
+    pub pad: [u8; 3],
+}
