@@ -35,12 +35,12 @@ impl Sought {
     }
 
     fn is_in(&self, memory: &[u8]) -> bool {
-        let mut parts = self.disguised.chunks_exact(WINDOW);
-        parts.any(|part| memory.windows(WINDOW).any(|window| is_disguise(part, window)))
+        let (parts, _) = self.disguised.as_chunks::<WINDOW>();
+        parts.iter().any(|part| memory.windows(WINDOW).any(|window| is_disguise(part, window)))
     }
 }
 
-fn is_disguise(part: &[u8], window: &[u8]) -> bool {
+fn is_disguise(part: &[u8; WINDOW], window: &[u8]) -> bool {
     window[0] ^ MASK == part[0] && window.iter().zip(part).all(|(byte, sought)| byte ^ MASK == *sought)
 }
 
@@ -50,7 +50,7 @@ fn found(sought: &[Sought]) -> Vec<&str> {
     let memory = File::open("/proc/self/mem").unwrap();
     let mut seen = vec![false; sought.len()];
     let mut searched = 0;
-    // Small, so that it is quick; each piece overlaps the next by a window.
+    // A page: most were never touched, and those are passed over. Each overlaps the next by a window.
     let mut piece = Zeroizing::new(vec![0; 4 * 1024]);
     for line in maps.lines() {
         let mut fields = line.split_whitespace();
@@ -66,7 +66,6 @@ fn found(sought: &[Sought]) -> Vec<&str> {
             piece.as_mut_slice().zeroize();
             let Ok(read) = memory.read_at(&mut piece[..length], at) else { break };
             searched += read;
-            // Most memory was never touched.
             if piece[..read].iter().any(|byte| *byte != 0) {
                 for (one, seen) in sought.iter().zip(&mut seen) {
                     *seen = *seen || one.is_in(&piece[..read]);
