@@ -91,6 +91,8 @@ pub struct Service {
     pub external_ips: Vec<IpAddr>,
     /// `externalTrafficPolicy: Local`.
     pub local: bool,
+    /// `internalTrafficPolicy: Local`: the ClusterIP leads to backends on the client's own node only.
+    pub internal_local: bool,
     /// Its ports.
     pub ports: Vec<ServicePort>,
 }
