@@ -7,6 +7,7 @@ mod runner;
 mod setup;
 mod summary;
 mod test;
+mod vm;
 
 use std::process::ExitCode;
 
@@ -33,12 +34,15 @@ enum Task {
     },
     /// Run tests: all tiers, or one of lint, pure, programs, lab, kernel
     Test(test::Args),
+    /// Run a command under a Debian kernel in QEMU, on this machine's files, changing none of them
+    Vm(vm::Args),
 }
 
 fn main() -> ExitCode {
     let result = match Cli::parse().command {
         Task::Setup { vm, lint } => setup::run(vm, lint).map(|()| ExitCode::SUCCESS),
         Task::Test(args) => test::run(&args),
+        Task::Vm(args) => vm::main(&args),
     };
     result.unwrap_or_else(|error| {
         eprintln!("error: {error:#}");
