@@ -7,4 +7,5 @@
 pub mod desired;
 pub mod mesh;
 pub mod model;
+pub mod plan;
 pub mod policy;
