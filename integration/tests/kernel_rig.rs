@@ -67,7 +67,7 @@ table inet rf-rig {
     ip6 daddr 2001:db8::1 tcp dport 80 dnat to numgen random mod 2 map { 0 : 2001:db8::2, 1 : 2001:db8::3 }
   }
   chain post { type nat hook postrouting priority srcnat; ct status dnat masquerade; }
-  chain local { type nat hook output priority dstnat; fib daddr type local tcp dport 8080 redirect to :80; }
+  chain local { type nat hook output priority -100; fib daddr type local tcp dport 8080 redirect to :80; }
 }
 END
         nsenter --net=/run/netns/rf-n nft list ruleset; ip netns del rf-n");

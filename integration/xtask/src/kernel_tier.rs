@@ -73,7 +73,7 @@ fn script(executables: &[PathBuf], filter: Option<&str>) -> String {
     let filter = filter.map(|filter| vm::quote(filter.as_ref())).unwrap_or_default();
     let runs = executables.iter().map(|path| {
         let path = vm::quote(path.as_os_str());
-        format!("echo running {path}; {path} --test-threads=1 {filter} || failed=1\n")
+        format!("echo running {path}; {path} --test-threads=1 --color=never {filter} || failed=1\n")
     });
     format!("failed=0\n{}exit $failed", runs.collect::<String>())
 }
