@@ -5,5 +5,6 @@
 //! observed, and the executor in `apply` alone touches the kernel.
 
 pub mod desired;
+pub mod lab;
 pub mod model;
 pub mod policy;
