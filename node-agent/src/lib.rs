@@ -6,5 +6,6 @@
 
 pub mod desired;
 pub mod lab;
+pub mod mesh;
 pub mod model;
 pub mod policy;
