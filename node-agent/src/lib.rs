@@ -9,6 +9,7 @@ pub mod cni;
 pub mod control;
 pub mod desired;
 pub mod endpoint;
+pub mod lab;
 pub mod mesh;
 pub mod model;
 pub mod policy;
