@@ -125,6 +125,11 @@ impl Pod {
         self.addresses.iter().copied().find(|a| Family::of(*a) == family)
     }
 
+    /// `ns/name`, as queries name it.
+    pub fn full_name(&self) -> String {
+        format!("{}/{}", self.namespace, self.name)
+    }
+
     /// Whether both are the same pod.
     pub fn is(&self, other: &Self) -> bool {
         self.namespace == other.namespace && self.name == other.name

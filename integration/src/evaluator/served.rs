@@ -5,7 +5,7 @@ use super::cluster::{Cluster, Pod};
 use super::query::Query;
 
 /// Whether, policy aside, somebody serves what the query asks for: a pod that declares the port, a hostNetwork pod on
-/// the node dialled, a host port or node port. Services are taken to be served, and external addresses to serve everything.
+/// the node dialled, a host port or node port. Services are taken to be served, external addresses to serve everything.
 /// To be asked before real packets are sent.
 pub fn is_served(cluster: &Cluster, query: &Query) -> bool {
     let is = |protocol: &str, port: u16| protocol == query.protocol && port == query.port;

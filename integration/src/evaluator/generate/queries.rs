@@ -12,9 +12,9 @@ use crate::evaluator::verdict::Party;
 
 /// `count` queries (fewer if the cluster has no pods), each of which [`super::super::evaluate`] can answer.
 ///
-/// What depends on how kube-proxy is set up is not asked: clients from outside at ClusterIPs and external IPs, and pods or
-/// nodes at the node port of another node under `externalTrafficPolicy: Local`. Nor is a pod asked to reach itself through
-/// another node's node port, where nobody on the way can know that it is itself.
+/// What depends on how kube-proxy is set up is not asked: clients from outside at ClusterIPs and external IPs, and pods
+/// or nodes at the node port of another node under `externalTrafficPolicy: Local`. Nor is a pod asked to reach itself
+/// through another node's node port, where nobody on the way can know that it is itself.
 pub fn queries(cluster: &Cluster, seed: u64, count: usize) -> Vec<Query> {
     let mut dice = Dice(StdRng::seed_from_u64(seed));
     let mut found = Vec::new();
@@ -22,7 +22,7 @@ pub fn queries(cluster: &Cluster, seed: u64, count: usize) -> Vec<Query> {
         if found.len() == count || cluster.pods.is_empty() {
             break;
         }
-        let family = Family::of(*dice.pick(&dice_addresses(cluster)));
+        let family = Family::of(*dice.pick(&family_addresses(cluster)));
         if let Some(query) = query(cluster, &mut dice, family) {
             found.push(query);
         }
@@ -31,14 +31,14 @@ pub fn queries(cluster: &Cluster, seed: u64, count: usize) -> Vec<Query> {
 }
 
 /// Addresses of the first node: one of each family the cluster has.
-fn dice_addresses(cluster: &Cluster) -> Vec<IpAddr> {
+fn family_addresses(cluster: &Cluster) -> Vec<IpAddr> {
     cluster.nodes.first().map(|n| n.addresses.clone()).unwrap_or_default()
 }
 
 fn query(cluster: &Cluster, dice: &mut Dice, family: Family) -> Option<Query> {
     let from_pod = dice.pick(&cluster.pods);
     let from = match dice.below(20) {
-        0..=13 => from_pod.named(),
+        0..=13 => from_pod.full_name(),
         14 => from_pod.address(family)?.to_string(),
         15 | 16 => dice.pick(&cluster.nodes).address(family)?.to_string(),
         _ => dice.pick(&outside(family)).to_string(),
@@ -71,7 +71,7 @@ fn destination(
         0..=10 => {
             let pod = dice.pick(&cluster.pods);
             let (port, protocol) = port_of(dice, pod);
-            let to = if dice.chance(85) { pod.named() } else { pod.address(family)?.to_string() };
+            let to = if dice.chance(85) { pod.full_name() } else { pod.address(family)?.to_string() };
             Some((to, port, protocol))
         }
         11 => {
@@ -143,10 +143,4 @@ fn service_port<'a>(cluster: &'a Cluster, dice: &mut Dice) -> Option<(&'a Servic
     let service = cluster.services.get(dice.below(cluster.services.len().max(1)))?;
     let entry = service.ports.get(dice.below(service.ports.len().max(1)))?;
     Some((service, entry))
-}
-
-impl Pod {
-    fn named(&self) -> String {
-        format!("{}/{}", self.namespace, self.name)
-    }
 }
