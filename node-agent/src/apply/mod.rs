@@ -1,3 +1,4 @@
 //! The executor: the one place that touches the kernel. It decides nothing.
 
 pub mod bpf;
+pub mod devices;
