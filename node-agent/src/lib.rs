@@ -7,3 +7,4 @@
 pub mod desired;
 pub mod model;
 pub mod policy;
+pub mod watch;
