@@ -21,7 +21,7 @@ pub struct Snapshot {
     pub slices: Arc<BTreeMap<ObjectName, Arc<EndpointSlice>>>,
     /// Policies.
     pub policies: Arc<BTreeMap<ObjectName, Arc<NetworkPolicy>>>,
-    /// What nodes publish of their keys and endpoints, by node.
+    /// What nodes publish for the mesh, by node name.
     pub publications: Arc<BTreeMap<String, Arc<Publication>>>,
     /// What could not be taken as written.
     pub problems: Arc<Vec<Problem>>,
