@@ -19,3 +19,4 @@ pub mod policy;
 pub mod readiness;
 pub mod status;
 pub mod task;
+pub mod watch;
