@@ -1,14 +1,31 @@
 //! Writing single entries. Each write is atomic: a program sees the old value or the new one.
 use super::observe::prefix_key;
-use super::{DatapathError, Maps};
+use super::{Datapath, DatapathError, Maps};
 use aya::maps::MapError;
 use aya::maps::lpm_trie::Key;
+use crate::policy::tables::Tables;
 use ipnetwork::IpNetwork;
 use nix::libc::ENOENT;
 use ringfence_abi::{
     Addr, AddressValue, EndpointValue, PolicyKey, PolicyValue, PortBitmap, PrefixValue, ServiceKey,
     ServiceValue, names,
 };
+
+impl Datapath {
+    /// Writes every entry of `tables`, in no order that would be safe for traffic: for tables that no hook uses yet.
+    ///
+    /// # Errors
+    /// [`DatapathError::Map`].
+    pub fn fill(&mut self, tables: &Tables) -> Result<(), DatapathError> {
+        let maps = &mut self.maps;
+        tables.addresses.iter().try_for_each(|(k, v)| maps.put_address(*k, Some(v)))?;
+        tables.prefixes.iter().try_for_each(|(k, v)| maps.put_prefix(k, Some(v)))?;
+        tables.endpoints.iter().try_for_each(|(k, v)| maps.put_endpoint(*k, Some(v)))?;
+        tables.services.iter().try_for_each(|(k, v)| maps.put_service(k, Some(v)))?;
+        tables.policy.iter().try_for_each(|(k, v)| maps.put_policy(k, Some(v)))?;
+        tables.bitmaps.iter().try_for_each(|(k, v)| maps.put_bitmap(*k, Some(v)))
+    }
+}
 
 impl Maps {
     /// Sets an address, or removes it.
