@@ -109,6 +109,13 @@ pub(super) fn read(meta: Meta, object: &Value, f: &mut Findings) -> Option<Servi
         (true, Some("SingleStack")) => Some(vec![true]),
         (true, _) => None,
     };
+    let addressless = headless || external_name;
+    let mut ports = ports(&at.key("ports"), spec.ports.unwrap_or_default(), addressless, f);
+    if addressless {
+        // Nothing leads to it, whatever else it says.
+        external_ips.clear();
+        ports.iter_mut().for_each(|port| port.node_port = None);
+    }
     let service = Service {
         name: meta.name,
         selector,
@@ -116,9 +123,9 @@ pub(super) fn read(meta: Meta, object: &Value, f: &mut Findings) -> Option<Servi
         external_ips,
         external_traffic_policy: traffic(&at.key("externalTrafficPolicy"), spec.external_traffic_policy, f),
         internal_traffic_policy: traffic(&at.key("internalTrafficPolicy"), spec.internal_traffic_policy, f),
-        ports: ports(&at.key("ports"), spec.ports.unwrap_or_default(), headless || external_name, f),
+        ports,
     };
-    Some(ServiceObject { service, addressless: headless || external_name, ipv4_first, node_ports })
+    Some(ServiceObject { service, addressless, ipv4_first, node_ports })
 }
 
 fn ips(at: &FieldPath<'_>, list: &[String], f: &mut Findings) -> Vec<IpAddr> {
