@@ -6,4 +6,5 @@
 
 pub mod desired;
 pub mod model;
+pub mod plan;
 pub mod policy;

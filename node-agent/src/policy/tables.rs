@@ -36,6 +36,8 @@ pub struct LocalView {
     pub addresses: Vec<IpAddr>,
     /// The pods attached by CNI ADD.
     pub endpoints: Vec<LocalEndpoint>,
+    /// The cluster's whole pod CIDRs (configured): an address in them is a pod's, also while its node is not known.
+    pub cluster_pod_cidrs: Vec<IpNetwork>,
 }
 
 /// One pod sandbox on this node.
