@@ -1,9 +1,12 @@
 //! The conformance data: well-formed, and every stated verdict is the evaluator's.
+#![allow(clippy::unwrap_used, reason = "a test that cannot read its data shall fail")]
 use std::collections::BTreeSet;
 use std::net::IpAddr;
 use std::path::{Path, PathBuf};
 
-use ringfence_integration::evaluator::{Cluster, Family, Query, evaluate, load_directory, read_cluster};
+use ringfence_integration::evaluator::{
+    Cluster, Family, Query, evaluate, is_served, load_directory, read_cluster,
+};
 
 /// One directory with manifests and queries: a case, or one step of a case.
 struct Step {
@@ -84,43 +87,8 @@ fn whoever_is_asked_serves_the_port() {
     for step in steps() {
         let (cluster, queries) = read(&step);
         for query in queries {
-            assert!(served(&cluster, &query), "{}: {query:?}: nobody serves this port there", step.name);
+            assert!(is_served(&cluster, &query), "{}: {query:?}: nobody serves this port there", step.name);
         }
-    }
-}
-
-/// Services were resolved by the evaluator; an external address is assumed to serve everything.
-fn served(cluster: &Cluster, query: &Query) -> bool {
-    let is = |protocol: &str, port: u16| protocol == query.protocol && port == query.port;
-    let Ok(address) = query.to.parse::<IpAddr>() else {
-        let Some((namespace, name)) = query.to.split_once('/') else { return false };
-        let pod = cluster.pod(namespace, name);
-        return namespace == "svc" || pod.is_some_and(|p| p.ports.iter().any(|c| is(&c.protocol, c.port)));
-    };
-    if cluster.services.iter().any(|s| s.cluster_ips.contains(&address) || s.external_ips.contains(&address))
-    {
-        return true;
-    }
-    let node_port = || {
-        let ports = cluster.services.iter().flat_map(|s| &s.ports);
-        ports.into_iter().any(|p| p.node_port.is_some_and(|port| is(&p.protocol, port)))
-    };
-    match cluster.node_at(address) {
-        Some(node) => {
-            let here = cluster.pods.iter().filter(|p| p.node == node.name);
-            node_port()
-                || here.into_iter().any(|pod| {
-                    let ports = pod.ports.iter();
-                    let own = |c: &u16| pod.host_network.then_some(*c);
-                    ports
-                        .into_iter()
-                        .any(|c| c.host_port.or(own(&c.port)).is_some_and(|port| is(&c.protocol, port)))
-                })
-        }
-        None => match cluster.pod_at(address) {
-            Some(pod) => pod.ports.iter().any(|c| is(&c.protocol, c.port)),
-            None => true,
-        },
     }
 }
 

@@ -91,6 +91,8 @@ pub struct Service {
     pub external_ips: Vec<IpAddr>,
     /// `externalTrafficPolicy: Local`.
     pub local: bool,
+    /// `internalTrafficPolicy: Local`: the ClusterIP leads to backends on the client's own node only.
+    pub internal_local: bool,
     /// Its ports.
     pub ports: Vec<ServicePort>,
 }
@@ -121,6 +123,11 @@ impl Pod {
     /// Its address of a family.
     pub fn address(&self, family: Family) -> Option<IpAddr> {
         self.addresses.iter().copied().find(|a| Family::of(*a) == family)
+    }
+
+    /// `ns/name`, as queries name it.
+    pub fn full_name(&self) -> String {
+        format!("{}/{}", self.namespace, self.name)
     }
 
     /// Whether both are the same pod.

@@ -5,7 +5,7 @@ use anyhow::{Context, Result, bail};
 use serde_json::Value;
 
 use super::cidr::Cidr;
-use super::cluster::{Cluster, Pod};
+use super::cluster::{Cluster, ContainerPort, Pod};
 use super::selector;
 
 /// One side of a policy.
@@ -81,13 +81,11 @@ fn applies(policy: &Value, pod: &Pod, direction: Direction) -> Result<bool> {
 /// `policyTypes` as given; else Ingress always and Egress if there is an egress rule.
 fn has_type(policy: &Value, direction: Direction) -> bool {
     let types = items(policy.pointer("/spec/policyTypes"));
-    match direction {
-        _ if !types.is_empty() => types
-            .iter()
-            .any(|t| t.as_str() == Some(if direction == Direction::Ingress { "Ingress" } else { "Egress" })),
-        Direction::Ingress => true,
-        Direction::Egress => !items(policy.pointer("/spec/egress")).is_empty(),
+    let name = if direction == Direction::Ingress { "Ingress" } else { "Egress" };
+    if !types.is_empty() {
+        return types.iter().any(|t| t.as_str() == Some(name));
     }
+    direction == Direction::Ingress || !items(policy.pointer("/spec/egress")).is_empty()
 }
 
 /// No peers match everything; else one of them must.
@@ -160,11 +158,10 @@ fn port_matches(item: &Value, destination: Option<&Pod>, port: u16, protocol: &s
             let last = item.get("endPort").and_then(Value::as_u64).unwrap_or(first);
             Ok(first <= number && number <= last)
         }
-        Some(Value::String(name)) => Ok(destination.is_some_and(|pod| {
-            pod.ports
-                .iter()
-                .any(|p| p.name.as_deref() == Some(name.as_str()) && p.protocol == protocol && p.port == port)
-        })),
+        Some(Value::String(name)) => {
+            let named = |p: &ContainerPort| p.name.as_deref() == Some(name) && p.protocol == protocol;
+            Ok(destination.is_some_and(|pod| pod.ports.iter().any(|p| named(p) && p.port == port)))
+        }
         Some(other) => bail!("a port that is neither number nor name: {other}"),
     }
 }

@@ -67,9 +67,7 @@ fn read_node(object: &Value) -> Result<Node> {
     let name = text(object, "/metadata/name").context("a Node without name")?.to_owned();
     let mut addresses = Vec::new();
     for entry in object.pointer("/status/addresses").and_then(Value::as_array).into_iter().flatten() {
-        if let (Some("InternalIP" | "ExternalIP"), Some(address)) =
-            (text(entry, "/type"), text(entry, "/address"))
-        {
+        if let (Some("InternalIP"), Some(address)) = (text(entry, "/type"), text(entry, "/address")) {
             addresses.push(address.parse().with_context(|| format!("Node {name}: address {address:?}"))?);
         }
     }

@@ -13,8 +13,8 @@ pub(super) fn text<'a>(object: &'a Value, path: &str) -> Option<&'a str> {
     object.pointer(path).and_then(Value::as_str)
 }
 
-/// Every Service with its ready backends. With a selector they are the ready pods it selects; without one, what its
-/// EndpointSlices list.
+/// Every Service with its ready backends. They are what its EndpointSlices list, if it has any; else the ready pods it
+/// selects: manifests rarely hold the slices that the cluster makes by itself.
 pub(super) fn read_services(objects: &[Value], cluster: &Cluster) -> Result<Vec<Service>> {
     let mut services = Vec::new();
     for object in of_kind(objects, "Service") {
@@ -47,11 +47,10 @@ fn read_service(object: &Value, name: &str, objects: &[Value], cluster: &Cluster
             node_port: number("nodePort").map(u16::try_from).transpose()?,
             backends: Vec::new(),
         };
-        entry.backends =
-            match object.pointer("/spec/selector").filter(|s| s.as_object().is_some_and(|m| !m.is_empty())) {
-                Some(labels) => selected(cluster, namespace(object), labels, port, &entry)?,
-                None => sliced(objects, namespace(object), name, port, &entry)?,
-            };
+        entry.backends = match sliced(objects, namespace(object), name, port, &entry)? {
+            Some(backends) => backends,
+            None => selected(cluster, object, port, &entry)?,
+        };
         ports.push(entry);
     }
     Ok(Service {
@@ -60,6 +59,7 @@ fn read_service(object: &Value, name: &str, objects: &[Value], cluster: &Cluster
         cluster_ips,
         external_ips,
         local: text(object, "/spec/externalTrafficPolicy") == Some("Local"),
+        internal_local: text(object, "/spec/internalTrafficPolicy") == Some("Local"),
         ports,
     })
 }
@@ -71,16 +71,13 @@ fn addresses(object: &Value, path: &str) -> Result<Vec<IpAddr>> {
     strings.map(|s| s.parse().with_context(|| format!("{path} {s:?}"))).collect()
 }
 
-fn selected(
-    cluster: &Cluster,
-    namespace: &str,
-    labels: &Value,
-    port: &Value,
-    entry: &ServicePort,
-) -> Result<Vec<Backend>> {
+/// Ready pods; a Service without selector has none.
+fn selected(cluster: &Cluster, service: &Value, port: &Value, entry: &ServicePort) -> Result<Vec<Backend>> {
+    let labels = service.pointer("/spec/selector").filter(|s| s.as_object().is_some_and(|m| !m.is_empty()));
+    let Some(labels) = labels else { return Ok(Vec::new()) };
     let wanted = serde_json::json!({ "matchLabels": labels });
     let mut backends = Vec::new();
-    for pod in cluster.pods.iter().filter(|p| p.namespace == namespace && p.ready) {
+    for pod in cluster.pods.iter().filter(|p| p.namespace == namespace(service) && p.ready) {
         if !selector::matches(&wanted, &pod.labels)? {
             continue;
         }
@@ -108,33 +105,33 @@ fn target_port(port: &Value, entry: &ServicePort, pod: &Pod) -> Result<Option<u1
     }
 }
 
+/// What the Service's slices list for this port; `None` if it has no slices at all.
 fn sliced(
     objects: &[Value],
     ns: &str,
     service: &str,
     port: &Value,
     entry: &ServicePort,
-) -> Result<Vec<Backend>> {
-    let mut backends = Vec::new();
+) -> Result<Option<Vec<Backend>>> {
+    let mut backends = None;
     for slice in of_kind(objects, "EndpointSlice").filter(|s| namespace(s) == ns) {
         if text(slice, "/metadata/labels/kubernetes.io~1service-name") != Some(service) {
             continue;
         }
+        let found: &mut Vec<Backend> = backends.get_or_insert_default();
         let list = |field: &str| slice.get(field).and_then(Value::as_array).into_iter().flatten();
         let same = |p: &&Value| {
             text(p, "/name").unwrap_or_default() == text(port, "/name").unwrap_or_default()
                 && text(p, "/protocol").unwrap_or("TCP") == entry.protocol
         };
-        let Some(number) = list("ports").find(same).and_then(|p| p.get("port")).and_then(Value::as_u64)
-        else {
-            continue;
-        };
+        let number = list("ports").find(same).and_then(|p| p.get("port")).and_then(Value::as_u64);
+        let Some(number) = number else { continue };
         for endpoint in list("endpoints") {
             if endpoint.pointer("/conditions/ready") == Some(&Value::Bool(false)) {
                 continue;
             }
             for address in addresses(endpoint, "/addresses")? {
-                backends.push(Backend { address, port: u16::try_from(number)? });
+                found.push(Backend { address, port: u16::try_from(number)? });
             }
         }
     }

@@ -12,8 +12,10 @@ use super::verdict::{Answer, Party, judge};
 /// The kind of address that was dialled.
 #[derive(Clone, Copy, Debug)]
 pub(super) enum Way<'a> {
-    /// A ClusterIP, an external IP or a load balancer's: translated on the client's own node.
-    Cluster,
+    /// The ClusterIP: translated on the client's own node.
+    ClusterIp,
+    /// An external IP or a load balancer's: translated on the client's own node too.
+    External,
     /// A node port at this node: translated there.
     NodePort(&'a Node),
 }
@@ -24,7 +26,7 @@ pub(super) fn find_by_address<'a>(
     address: IpAddr,
     port: u16,
     protocol: &str,
-) -> Option<(&'a Service, Option<&'a ServicePort>)> {
+) -> Option<(&'a Service, Way<'a>, Option<&'a ServicePort>)> {
     let owners = || {
         cluster
             .services
@@ -33,7 +35,9 @@ pub(super) fn find_by_address<'a>(
     };
     let entry = |s: &'a Service| s.ports.iter().find(|p| p.port == port && p.protocol == protocol);
     // Several Services may share an external address; the one with the port is meant.
-    owners().find_map(|s| entry(s).map(|e| (s, Some(e)))).or_else(|| owners().next().map(|s| (s, None)))
+    let service = owners().find(|s| entry(s).is_some()).or_else(|| owners().next())?;
+    let way = if service.cluster_ips.contains(&address) { Way::ClusterIp } else { Way::External };
+    Some((service, way, entry(service)))
 }
 
 /// The Service with this node port.
@@ -61,9 +65,10 @@ pub(super) fn judge_service(
     for backend in entry.backends.iter().filter(|b| Family::of(b.address) == family) {
         let to = Party::at(cluster, backend.address);
         let masqueraded = match (way, from) {
+            (Way::ClusterIp, _) if service.internal_local && to.node() != from.node() => continue,
             // What comes from outside is masqueraded wherever the backend is, unless the Service is Local.
-            (Way::Cluster, Party::Outside(_)) => !service.local,
-            (Way::Cluster, _) => false,
+            (Way::ClusterIp | Way::External, Party::Outside(_)) => !service.local,
+            (Way::ClusterIp | Way::External, _) => false,
             // On the client's own node the client is known.
             (Way::NodePort(node), _) if from.node() == Some(node.name.as_str()) => false,
             // Local: only that node's backends are used, and the source is kept.

@@ -105,12 +105,12 @@ pub fn evaluate(cluster: &Cluster, query: &Query) -> Result<Answer> {
         if !service.cluster_ips.iter().any(|a| Family::of(*a) == family) {
             return Ok(Answer::new(false, "the Service has no ClusterIP of this family"));
         }
-        return judge_service(cluster, from, service, entry, Way::Cluster, family);
+        return judge_service(cluster, from, service, entry, Way::ClusterIp, family);
     }
     let to = Party::named(cluster, &query.to, family)?;
-    if let Some((service, entry)) = find_by_address(cluster, to.address(), port, protocol) {
+    if let Some((service, way, entry)) = find_by_address(cluster, to.address(), port, protocol) {
         return match entry {
-            Some(entry) => judge_service(cluster, from, service, entry, Way::Cluster, family),
+            Some(entry) => judge_service(cluster, from, service, entry, way, family),
             None => Ok(Answer::new(false, "a Service's address without such a port: nothing answers")),
         };
     }

@@ -5,7 +5,7 @@ use std::fmt;
 use x25519_dalek::StaticSecret;
 use zeroize::{ZeroizeOnDrop, Zeroizing};
 
-use super::secret::{SecretBytes, scrub_stack};
+use super::secret::SecretBytes;
 use super::{KEY_LEN, KeyError, PublicKey, RandomnessError};
 
 /// A Curve25519 private key: 32 bytes, clamped as RFC 7748 §5 says (and as `wg genkey` does).
@@ -73,17 +73,11 @@ impl PrivateKey {
         bytes[0] &= 0b1111_1000;
         bytes[31] &= 0b0111_1111;
         bytes[31] |= 0b0100_0000;
-        let public = derive(&secret);
-        scrub_stack();
+        // This copy wipes itself; that the arithmetic leaves none behind is for tests/memory.rs to watch.
+        let scalar = StaticSecret::from(*secret.bytes());
+        let public = x25519_dalek::PublicKey::from(&scalar).to_bytes();
         Ok(PrivateKey { public: PublicKey::from_bytes(public)?, secret })
     }
-}
-
-/// A frame of its own, so that what it leaves on the stack lies where [`scrub_stack`] wipes.
-#[inline(never)]
-fn derive(secret: &SecretBytes) -> [u8; KEY_LEN] {
-    let secret = StaticSecret::from(*secret.bytes());
-    x25519_dalek::PublicKey::from(&secret).to_bytes()
 }
 
 impl ZeroizeOnDrop for PrivateKey {}

@@ -26,9 +26,7 @@ impl SecretBytes {
         let decoded = decode(text)?;
         let exact: &[u8; KEY_LEN] =
             decoded.as_slice().try_into().map_err(|_| KeyError::WrongLength { found: decoded.len() })?;
-        let bytes = SecretBytes::copy_of(exact);
-        scrub_stack();
-        bytes
+        SecretBytes::copy_of(exact)
     }
 
     pub(super) fn bytes(&self) -> &[u8; KEY_LEN] {
@@ -71,13 +69,4 @@ pub(super) fn decode(text: &str) -> Result<Zeroizing<Vec<u8>>, KeyError> {
     // The decoder's own error quotes a byte of its input; ours never does.
     STANDARD.decode_vec(text, &mut decoded).map_err(|_| KeyError::NotBase64)?;
     Ok(decoded)
-}
-
-/// Overwrites the stack below the caller. Code that takes a secret by value (the curve arithmetic does)
-/// leaves copies there that nothing else wipes; they would show up in a core dump.
-#[inline(never)]
-pub(super) fn scrub_stack() {
-    let mut below = [0xA5_u8; 32 * 1024];
-    below.zeroize();
-    std::hint::black_box(&below);
 }

@@ -1,5 +1,6 @@
 //! The desired state: one index of everything the sources said, published as immutable snapshots.
 use crate::model::{EndpointSlice, Namespace, NetworkPolicy, Node, ObjectName, Pod, Problem, Service};
+use ringfence_keyring::Publication;
 use std::collections::BTreeMap;
 use std::sync::Arc;
 
@@ -20,6 +21,8 @@ pub struct Snapshot {
     pub slices: Arc<BTreeMap<ObjectName, Arc<EndpointSlice>>>,
     /// Policies.
     pub policies: Arc<BTreeMap<ObjectName, Arc<NetworkPolicy>>>,
+    /// What nodes publish for the mesh, by node name.
+    pub publications: Arc<BTreeMap<String, Arc<Publication>>>,
     /// What could not be taken as written.
     pub problems: Arc<Vec<Problem>>,
 }
