@@ -11,9 +11,8 @@ pub(super) struct ClassKey {
     pub(super) features: u32,
 }
 
-/// A backend that no later hook of this node judges: its class, its port (host order), its protocol's number; and its
-/// address if it is a local pod, which may always reach itself.
-pub(super) type Member = (u32, u16, u8, Option<std::net::IpAddr>);
+/// A backend that no later hook of this node judges: its class, its port (host order), its protocol's number.
+pub(super) type Member = (u32, u16, u8);
 
 /// Numbers for things in use, counted by their users.
 #[derive(Debug)]

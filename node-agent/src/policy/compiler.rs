@@ -18,8 +18,7 @@ use super::sets::Sets;
 use super::tables::{LocalView, Tables};
 use crate::desired::Snapshot;
 use crate::model::{ObjectName, Pod, Problem};
-use std::collections::{BTreeMap, BTreeSet, HashSet};
-use std::net::IpAddr;
+use std::collections::{BTreeMap, HashSet};
 use std::sync::Arc;
 
 /// Compiles snapshots for one node. It holds numbers and what earlier snapshots came to, nothing else: a fresh one
@@ -44,8 +43,6 @@ pub struct Compiler {
     pub(super) profiles: Profiles,
     pub(super) services: Services,
     pub(super) any_egress: bool,
-    /// Addresses that may be met again behind another node's NodePort.
-    pub(super) behind_node_ports: BTreeSet<IpAddr>,
     pub(super) bitmaps: Bitmaps,
     pub(super) pod_problems: BTreeMap<ObjectName, Problem>,
     pub(super) next_class: u32,
@@ -105,7 +102,6 @@ impl Compiler {
             profiles: Profiles::default(),
             services: Services::default(),
             any_egress: false,
-            behind_node_ports: BTreeSet::new(),
             bitmaps: Bitmaps::resuming(&observed.bitmaps),
             pod_problems: BTreeMap::new(),
             next_class,
@@ -181,9 +177,6 @@ impl Compiler {
 
         let service_changes = ServiceChanges { services: &services, slices: &slices, pods: &pods };
         let backends = self.services.update(&service_changes, snapshot);
-        if backends {
-            self.behind_node_ports = self.services.behind_node_ports();
-        }
         let profiles = self.refresh_profiles(&changed_policies);
         self.refresh_endpoints(tables);
         self.refresh_services(tables, backends || ranges_changed, prefixes_changed || addresses_changed);

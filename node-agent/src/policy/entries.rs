@@ -38,13 +38,10 @@ impl Compiler {
             self.service_classes.iter().map(|(id, m)| (id, m.clone())).collect();
         let egress = self.profiles.iter().filter(|(_, p)| p.key.direction == Direction::Egress);
         let mut entries = Vec::new();
-        for (id, profile) in egress {
+        for (id, _) in egress {
             let dirty = profiles.dirty.contains(&id);
             for (class, members) in all.iter().filter(|(class, _)| dirty || fresh.contains(class)) {
-                let may = |(class, port, protocol, address): &Member| {
-                    address.is_some_and(|a| profile.key.is_own(a))
-                        || tables.permits(id, *class, *protocol, *port)
-                };
+                let may = |(class, port, protocol): &Member| tables.permits(id, *class, *protocol, *port);
                 let allowed = match self.seeded.makes(Mistake::AnyBackendSuffices) {
                     true => members.iter().any(may),
                     false => members.iter().all(may),

@@ -21,7 +21,7 @@ pub(super) struct NodeAddress {
 pub(super) struct NodeIndex {
     /// Nodes' addresses and the gateways of their pod CIDRs.
     pub(super) addresses: HashMap<Addr, NodeAddress>,
-    /// Pod CIDRs with their kinds: the cluster's first, then the others', this node's last.
+    /// Pod CIDRs with their kinds: the cluster's and all that anyone claims first, then the others', this node's last.
     pub(super) ranges: Vec<(IpNetwork, AddressKind)>,
     /// The pod CIDRs that count, by node.
     pub(super) by_node: HashMap<String, Vec<IpNetwork>>,
@@ -63,19 +63,23 @@ impl NodeNumbers {
 }
 
 impl NodeIndex {
-    /// Of nodes that claim overlapping pod CIDRs, the one known first keeps its.
+    /// Of nodes that claim overlapping pod CIDRs this one, else the one known first, keeps its.
     pub(super) fn new(
         nodes: &BTreeMap<String, Arc<Node>>,
         local: &LocalView,
         numbers: &mut NodeNumbers,
     ) -> Self {
         let mut index = Self::default();
-        let nodes = numbers.arrange(nodes);
-        for node in &nodes {
+        let mut nodes = numbers.arrange(nodes);
+        let rank = |n: &&Node| (n.name != local.node, local.refused_nodes.contains(&n.name));
+        nodes.sort_by_key(rank);
+        for node in nodes.iter().filter(|n| !local.refused_nodes.contains(&n.name)) {
             index.take_cidrs(node);
         }
-        let mut ranges: Vec<_> =
-            local.cluster_pod_cidrs.iter().map(|c| (normal(*c), AddressKind::RemotePodRange)).collect();
+        // What lies in a refused node's range is a pod that nobody can vouch for, but a pod.
+        let refused = nodes.iter().flat_map(|n| &n.pod_cidrs);
+        let unknown = local.cluster_pod_cidrs.iter().chain(refused);
+        let mut ranges: Vec<_> = unknown.map(|c| (normal(*c), AddressKind::RemotePodRange)).collect();
         let by_kind = |here: bool, kind: AddressKind| {
             let of_kind = nodes.iter().filter(move |n| (n.name == local.node) == here);
             let cidrs = of_kind.filter_map(|n| index.by_node.get(&n.name)).flatten();

@@ -8,7 +8,6 @@ use super::selection::Selections;
 use super::sets::Sets;
 use crate::model::{ObjectName, Pod, Protocol};
 use std::collections::{BTreeMap, BTreeSet, HashMap, HashSet};
-use std::net::IpAddr;
 use std::sync::Arc;
 
 /// What pods must have in common to share a profile.
@@ -19,8 +18,6 @@ pub(super) struct ProfileKey {
     policies: Vec<u32>,
     /// Ingress: what the named ports of their rules resolve to on this pod.
     named: Vec<(Protocol, String, u16)>,
-    /// Egress: its own addresses, if it may meet itself as a backend behind another node.
-    own: Vec<IpAddr>,
 }
 
 /// One profile.
@@ -111,11 +108,10 @@ impl Profiles {
 }
 
 impl ProfileKey {
-    /// For a local pod; `None` if no policy isolates it in this direction. `own`: see the field.
+    /// For a local pod; `None` if no policy isolates it in this direction.
     pub(super) fn of(
         pod: &Pod,
         direction: Direction,
-        own: Vec<IpAddr>,
         selections: &Selections,
         seeded: Seeded,
     ) -> Option<Self> {
@@ -133,13 +129,7 @@ impl ProfileKey {
             named.sort_unstable();
             named.dedup();
         }
-        let own = if direction == Direction::Egress { own } else { Vec::new() };
-        (!policies.is_empty()).then_some(Self { direction, policies, named, own })
-    }
-
-    /// Whether a pod of this profile has the address, as far as that matters to it.
-    pub(super) fn is_own(&self, address: IpAddr) -> bool {
-        self.own.contains(&address)
+        (!policies.is_empty()).then_some(Self { direction, policies, named })
     }
 }
 

@@ -70,15 +70,6 @@ impl Services {
         changed
     }
 
-    /// Addresses that may be met again behind another node's NodePort.
-    pub(super) fn behind_node_ports(&self) -> BTreeSet<IpAddr> {
-        let cluster = |s: &Service| s.external_traffic_policy == TrafficPolicy::Cluster;
-        let known = self.known.values().filter(|(s, _)| cluster(s));
-        let ports = known.flat_map(|(s, backends)| s.ports.iter().zip(backends));
-        let ports = ports.filter(|(port, _)| port.node_port.is_some());
-        ports.flat_map(|(_, backends)| backends.iter().map(|b| b.address)).collect()
-    }
-
     /// Whether a change of some address's class may matter to any Service.
     fn sensitive(&self, tables: &Tables, any_egress: bool) -> bool {
         let node_ports = |s: &Service| s.ports.iter().any(|p| p.node_port.is_some());
@@ -149,7 +140,7 @@ impl Compiler {
             let outside = |address: &IpAddr| {
                 let family = address.is_ipv4();
                 let near = backends.iter().filter(move |b| b.address.is_ipv4() == family);
-                near.filter_map(|b| Some((judged_later(tables, b.address)?, b.port, number, None)))
+                near.filter_map(|b| Some((judged_later(tables, b.address)?, b.port, number)))
             };
             for address in &service.cluster_ips {
                 let want = wanted.entry(service_key(*address, number, port.port)).or_default();
@@ -214,7 +205,6 @@ impl Compiler {
     /// A backend behind another node; `None` for this node itself, which a pod may always reach.
     fn member(&self, tables: &Tables, address: IpAddr, port: u16, protocol: u8) -> Option<Member> {
         let found = tables.locate(address);
-        let own = (found.kind == AddressKind::LocalPod).then_some(address);
-        (found.kind != AddressKind::ThisNode).then_some((found.class, port, protocol, own))
+        (found.kind != AddressKind::ThisNode).then_some((found.class, port, protocol))
     }
 }

@@ -37,9 +37,8 @@ impl Compiler {
         let mut wanted = BTreeSet::new();
         for bound in self.locals.by_ifindex.values() {
             let Some(pod) = &bound.pod else { continue };
-            let own = self.own_behind_node_ports(&bound.endpoint.addresses);
             for direction in [Direction::Ingress, Direction::Egress] {
-                wanted.extend(ProfileKey::of(pod, direction, own.clone(), &self.selections, self.seeded));
+                wanted.extend(ProfileKey::of(pod, direction, &self.selections, self.seeded));
             }
         }
         self.profiles.update(wanted, changed_policies, &self.selections, &mut self.next_profile)
@@ -49,8 +48,7 @@ impl Compiler {
         tables.endpoints.clear();
         for (ifindex, bound) in &self.locals.by_ifindex {
             let profile = |direction| {
-                let own = self.own_behind_node_ports(&bound.endpoint.addresses);
-                let key = ProfileKey::of(bound.pod.as_ref()?, direction, own, &self.selections, self.seeded)?;
+                let key = ProfileKey::of(bound.pod.as_ref()?, direction, &self.selections, self.seeded)?;
                 self.profiles.number(&key)
             };
             let address = |v4: bool| bound.endpoint.addresses.iter().find(|a| a.is_ipv4() == v4).copied();
@@ -72,13 +70,6 @@ impl Compiler {
             };
             tables.endpoints.insert(*ifindex, value);
         }
-    }
-
-    fn own_behind_node_ports(&self, addresses: &[IpAddr]) -> Vec<IpAddr> {
-        let mut own: Vec<_> =
-            addresses.iter().filter(|a| self.behind_node_ports.contains(a)).copied().collect();
-        own.sort_unstable();
-        own
     }
 
     /// Addresses of the pods of one namespace.
