@@ -12,5 +12,7 @@ pub mod endpoint;
 pub mod lab;
 pub mod mesh;
 pub mod model;
+pub mod plan;
 pub mod policy;
 pub mod status;
+pub mod watch;

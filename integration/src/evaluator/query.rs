@@ -16,7 +16,7 @@ pub struct Query {
     pub to: String,
     /// The destination's own port, a Service's where `to` is one; host order.
     pub port: u16,
-    /// `TCP`, `UDP` or `SCTP`.
+    /// `TCP`, `UDP` or `SCTP`. Tests may ask about any other name (`ICMP`): only rules without ports cover it.
     pub protocol: String,
     /// Fixed by an address literal; else the pods' first address.
     #[serde(default, skip_serializing_if = "Option::is_none")]
