@@ -181,8 +181,8 @@ impl Compiler {
         self.refresh_endpoints(tables);
         self.refresh_services(tables, backends || ranges_changed, prefixes_changed || addresses_changed);
         self.refresh_policy(tables, &profiles);
-        self.refresh_service_policy(tables, &profiles);
         self.bitmaps.settle(self.revision, &mut tables.bitmaps);
+        self.refresh_service_policy(tables, &profiles);
         self.sweep();
         self.tables = shared;
         self.output()

@@ -1,8 +1,8 @@
 //! Which policies and rules stand behind an entry of the tables.
 use super::compiler::Compiler;
 use super::profiles::Vocabulary;
-use super::question::Decider;
 use crate::model::Protocol;
+use crate::watch::queries::Decider;
 
 impl Compiler {
     /// The rules by which `profile` lets `class` through to `port` (host order).
@@ -12,12 +12,12 @@ impl Compiler {
             return Vec::new();
         };
         let rules = profile.deciders(*class, (protocol, port), words);
-        rules.into_iter().map(|(name, rule)| Decider::network_policy(name, Some(rule))).collect()
+        rules.into_iter().map(|(name, rule)| Decider::network_policy(&name, Some(rule))).collect()
     }
 
     /// The policies that isolate the pods of `profile`.
     pub fn isolating(&self, profile: u32) -> Vec<Decider> {
         let names = self.profiles.get(profile).map(|p| p.policies(&self.selections)).unwrap_or_default();
-        names.into_iter().map(|name| Decider::network_policy(name, None)).collect()
+        names.into_iter().map(|name| Decider::network_policy(&name, None)).collect()
     }
 }

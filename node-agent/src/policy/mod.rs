@@ -28,7 +28,6 @@ mod nodes;
 pub mod offline;
 mod ports;
 mod profiles;
-pub mod question;
 mod ranges;
 mod rules;
 mod selection;

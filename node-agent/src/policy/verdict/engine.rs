@@ -1,19 +1,18 @@
 //! Nodes compiled when first asked about, and the way of a connection through them.
 use super::VerdictError;
+use super::directory::Directory;
 use super::judge::{NodeModel, Seen};
-use super::legs::{Leg, Source, Translated, legs};
+use super::legs::{Leg, Translated, legs};
 use crate::desired::Snapshot;
-use crate::model::ObjectName;
 use crate::policy::compiler::Compiler;
-use crate::policy::question::{Answer, Party, Question, Side};
+use crate::watch::queries::{Answer, Direction, Party, Resolved, Verdict};
 use ipnetwork::IpNetwork;
 use std::collections::HashMap;
-use std::net::IpAddr;
 
 /// Answers questions about one snapshot.
 #[derive(Debug)]
 pub struct Engine {
-    snapshot: Snapshot,
+    directory: Directory,
     cluster_pod_cidrs: Vec<IpNetwork>,
     nodes: HashMap<String, NodeModel>,
     #[cfg(feature = "seeded-mistakes")]
@@ -24,7 +23,7 @@ impl Engine {
     /// `cluster_pod_cidrs`: pod CIDRs of the cluster beside those of its nodes.
     pub fn new(snapshot: Snapshot, cluster_pod_cidrs: Vec<IpNetwork>) -> Self {
         Self {
-            snapshot,
+            directory: Directory::new(snapshot),
             cluster_pod_cidrs,
             nodes: HashMap::new(),
             #[cfg(feature = "seeded-mistakes")]
@@ -42,65 +41,70 @@ impl Engine {
     ///
     /// # Errors
     /// If an end does not exist.
-    pub fn answer(&mut self, question: &Question) -> Result<Answer, VerdictError> {
-        let (address, node) = match &question.from {
-            Party::Pod(name, address) => (*address, Some(self.node_of(name)?)),
-            Party::Node(name, address) => {
-                let node = self.snapshot.nodes.get(name).ok_or_else(|| VerdictError::NoNode(name.clone()))?;
-                (*address, Some(node.name.clone()))
-            }
-            Party::Outside(address) => (*address, None),
+    pub fn answer(&mut self, question: &Resolved) -> Result<Answer, VerdictError> {
+        match &question.from {
             Party::Service(name) => return Err(VerdictError::FromService(name.clone())),
-        };
-        let source = Source { address, node: node.as_deref() };
-        let legs = legs(&self.snapshot, question, source)?;
-        if legs.is_empty() {
-            return Ok(Answer::new(Side::closed(), Side::open()));
+            Party::Outside => {}
+            from => _ = self.node_of(from)?,
         }
-        let (mut ingress, mut egress) = (Side::open(), Side::open());
+        let legs = match legs(&self.directory, question) {
+            Ok(legs) => legs,
+            Err(reason) => return Ok(nothing_answers(reason)),
+        };
+        let (mut ingress, mut egress) = (Direction::open(), Direction::open());
         for leg in &legs {
-            egress = egress.and(self.egress(question, source, leg));
-            ingress = ingress.and(self.ingress(question, source, leg)?);
+            egress = both(egress, self.egress(question, leg)?);
+            ingress = both(ingress, self.ingress(question, leg)?);
         }
-        Ok(Answer::new(ingress, egress))
+        let allowed = [&ingress, &egress].iter().all(|d| d.verdict == Verdict::Allow);
+        let reason = legs.iter().any(|l| l.masqueraded).then(|| "masqueraded on the way".to_owned());
+        let verdict = Verdict::from_allowed(allowed);
+        Ok(Answer { verdict, egress: Some(egress), ingress: Some(ingress), reason })
     }
 
-    fn egress(&mut self, question: &Question, source: Source<'_>, leg: &Leg) -> Side {
-        let (Party::Pod(..), Some(node), Some(target)) = (&question.from, source.node, leg.to.address())
-        else {
-            return Side::open();
-        };
-        let node = self.node(node);
+    /// The source's node: `pod_egress`, then the later hook that sees the real destination.
+    fn egress(&mut self, question: &Resolved, leg: &Leg) -> Result<Direction, VerdictError> {
+        if !matches!(question.from, Party::Pod(_)) {
+            return Ok(Direction::open());
+        }
+        let name = self.node_of(&question.from)?;
+        let node = self.node(&name);
         let protocol = question.protocol;
-        let dialled = (protocol, leg.dialled.1);
-        let real = || node.egress(source.address, target, (protocol, leg.port));
-        let service = || node.service(source.address, leg.dialled.0, dialled, (target, leg.port));
-        match leg.translated {
+        let (source, dialled) = (question.source, (protocol, leg.dialled.1));
+        let real = || node.egress(source, leg.target.0, (protocol, leg.target.1));
+        let as_dialled = || node.egress(source, leg.dialled.0, dialled);
+        let service = || node.service(source, leg.dialled.0, dialled, leg.target);
+        Ok(match leg.translated {
             Translated::No => real(),
-            Translated::Here if !node.knows_service(leg.dialled.0, dialled) => {
-                node.egress(source.address, leg.dialled.0, dialled)
-            }
-            Translated::Here => service().map_or_else(real, |first| first.and(real())),
-            Translated::There => {
-                service().unwrap_or_else(|| node.egress(source.address, leg.dialled.0, dialled))
-            }
+            Translated::Here if !node.knows_service(leg.dialled.0, dialled) => as_dialled(),
+            Translated::Here => service().map_or_else(real, |first| both(first, real())),
+            Translated::There => service().unwrap_or_else(as_dialled),
+        })
+    }
+
+    /// The target's node.
+    fn ingress(&mut self, question: &Resolved, leg: &Leg) -> Result<Direction, VerdictError> {
+        if !matches!(leg.to, Party::Pod(_)) {
+            return Ok(Direction::open());
         }
-    }
-
-    fn ingress(&mut self, question: &Question, source: Source<'_>, leg: &Leg) -> Result<Side, VerdictError> {
-        let Party::Pod(name, target) = &leg.to else { return Ok(Side::open()) };
-        let node = self.node_of(name)?;
-        let seen = match (&question.from, leg.masqueraded) {
-            (_, true) => Seen::Transit { ipv6: target.is_ipv6() },
-            (Party::Node(..), false) if source.node == Some(&node) => Seen::ThisNode,
-            (_, false) => Seen::At(source.address),
+        let name = self.node_of(&leg.to)?;
+        let seen = match &question.from {
+            _ if leg.masqueraded => Seen::Transit { ipv6: leg.target.0.is_ipv6() },
+            Party::Node(node) if *node == name => Seen::ThisNode,
+            _ => Seen::At(question.source),
         };
-        Ok(self.node(&node).ingress(*target, seen, (question.protocol, leg.port)))
+        Ok(self.node(&name).ingress(leg.target.0, seen, (question.protocol, leg.target.1)))
     }
 
-    fn node_of(&self, pod: &ObjectName) -> Result<String, VerdictError> {
-        let found = self.snapshot.pods.get(pod).ok_or_else(|| VerdictError::NoPod(pod.clone()))?;
-        found.node.clone().ok_or_else(|| VerdictError::Unscheduled(pod.clone()))
+    fn node_of(&self, party: &Party) -> Result<String, VerdictError> {
+        match (self.directory.node_of(party), party) {
+            (Some(node), _) => Ok(node.to_owned()),
+            (None, Party::Pod(pod)) if !self.directory.snapshot.pods.contains_key(pod) => {
+                Err(VerdictError::NoPod(pod.clone()))
+            }
+            (None, Party::Pod(pod)) => Err(VerdictError::Unscheduled(pod.clone())),
+            (None, other) => Err(VerdictError::NoNode(format!("{other:?}"))),
+        }
     }
 
     fn node(&mut self, name: &str) -> &NodeModel {
@@ -108,12 +112,23 @@ impl Engine {
         let compiler = || Compiler::with_mistake(self.mistake);
         #[cfg(not(feature = "seeded-mistakes"))]
         let compiler = Compiler::default;
-        let (snapshot, cidrs) = (&self.snapshot, &self.cluster_pod_cidrs);
+        let (snapshot, cidrs) = (&self.directory.snapshot, &self.cluster_pod_cidrs);
         self.nodes.entry(name.to_owned()).or_insert_with(|| NodeModel::new(compiler(), snapshot, name, cidrs))
     }
+}
 
-    /// Who has the address, as questions name ends: a pod, a node, else somebody outside.
-    pub fn who(&self, address: IpAddr) -> Party {
-        super::legs::who(&self.snapshot, address)
+fn nothing_answers(reason: &str) -> Answer {
+    let (egress, ingress) = (Some(Direction::open()), Some(Direction::open()));
+    Answer { verdict: Verdict::Deny, egress, ingress, reason: Some(reason.to_owned()) }
+}
+
+/// Both must allow. The policies that decided against it, else all that decided for it.
+fn both(mut a: Direction, b: Direction) -> Direction {
+    if a.verdict != b.verdict {
+        return if a.verdict == Verdict::Deny { a } else { b };
     }
+    a.policies.extend(b.policies);
+    a.policies.sort();
+    a.policies.dedup();
+    a
 }

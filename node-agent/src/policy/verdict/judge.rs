@@ -3,8 +3,8 @@ use crate::desired::Snapshot;
 use crate::model::Protocol;
 use crate::policy::compiler::Compiler;
 use crate::policy::offline::local_view;
-use crate::policy::question::{Decider, Side, Verdict};
 use crate::policy::tables::Tables;
+use crate::watch::queries::{Decider, Direction, Verdict};
 use ipnetwork::IpNetwork;
 use ringfence_abi::{AddressKind, EndpointValue};
 use std::net::IpAddr;
@@ -44,12 +44,12 @@ impl NodeModel {
     }
 
     /// `pod_egress` towards an address that no node has translated yet, then the later hook of its own node.
-    pub(super) fn egress(&self, source: IpAddr, target: IpAddr, (protocol, port): Port) -> Side {
-        let Some(endpoint) = self.endpoint(source) else { return Side::closed() };
+    pub(super) fn egress(&self, source: IpAddr, target: IpAddr, (protocol, port): Port) -> Direction {
+        let Some(endpoint) = self.endpoint(source) else { return closed() };
         let found = self.tables.locate(target);
         let mine = source == target;
         if endpoint.egress_profile == 0 || found.kind == AddressKind::ThisNode || mine {
-            return Side::open();
+            return Direction::open();
         }
         self.ask(endpoint.egress_profile, found.class, (protocol, port))
     }
@@ -62,19 +62,19 @@ impl NodeModel {
         dialled: IpAddr,
         port: Port,
         real: (IpAddr, u16),
-    ) -> Option<Side> {
-        let Some(endpoint) = self.endpoint(source) else { return Some(Side::closed()) };
+    ) -> Option<Direction> {
+        let Some(endpoint) = self.endpoint(source) else { return Some(closed()) };
         let profile = endpoint.egress_profile;
         let class = self.tables.service_class(dialled, port.0.number(), port.1).filter(|c| *c != 0)?;
         if profile == 0 {
-            return Some(Side::open());
+            return Some(Direction::open());
         }
         if self.tables.permits(profile, class, port.0.number(), port.1) {
             let class = self.tables.locate(real.0).class;
             let policies = self.compiler.deciders(profile, class, port.0, real.1);
-            return Some(Side { verdict: Verdict::Allow, policies });
+            return Some(Direction { verdict: Verdict::Allow, policies });
         }
-        Some(Side { verdict: Verdict::Deny, policies: self.compiler.isolating(profile) })
+        Some(Direction { verdict: Verdict::Deny, policies: self.compiler.isolating(profile) })
     }
 
     /// Whether the services table leaves this address and port to later hooks, or does not have it.
@@ -85,16 +85,16 @@ impl NodeModel {
     }
 
     /// `pod_ingress`, or `wg_ingress` for a pod addressed as itself.
-    pub(super) fn ingress(&self, target: IpAddr, seen: Seen, port: Port) -> Side {
-        let Some(endpoint) = self.endpoint(target) else { return Side::closed() };
+    pub(super) fn ingress(&self, target: IpAddr, seen: Seen, port: Port) -> Direction {
+        let Some(endpoint) = self.endpoint(target) else { return closed() };
         if endpoint.ingress_profile == 0 {
-            return Side::open();
+            return Direction::open();
         }
         let class = match seen {
-            Seen::ThisNode => return Side::open(),
+            Seen::ThisNode => return Direction::open(),
             Seen::Transit { ipv6 } => self.tables.transit_class[usize::from(ipv6)],
             Seen::At(source) => match self.endpoint(source) {
-                Some(other) if other.id == endpoint.id => return Side::open(),
+                Some(other) if other.id == endpoint.id => return Direction::open(),
                 Some(other) if source.is_ipv4() => other.class_v4,
                 Some(other) => other.class_v6,
                 None => self.tables.locate(source).class,
@@ -103,12 +103,17 @@ impl NodeModel {
         self.ask(endpoint.ingress_profile, class, port)
     }
 
-    fn ask(&self, profile: u32, class: u32, (protocol, port): Port) -> Side {
+    fn ask(&self, profile: u32, class: u32, (protocol, port): Port) -> Direction {
         let (verdict, policies): (_, Vec<Decider>) =
             match self.tables.permits(profile, class, protocol.number(), port) {
                 true => (Verdict::Allow, self.compiler.deciders(profile, class, protocol, port)),
                 false => (Verdict::Deny, self.compiler.isolating(profile)),
             };
-        Side { verdict, policies }
+        Direction { verdict, policies }
     }
+}
+
+/// Everything of such a pod is dropped.
+fn closed() -> Direction {
+    Direction { verdict: Verdict::Deny, policies: Vec::new() }
 }
