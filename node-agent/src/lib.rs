@@ -15,3 +15,4 @@ pub mod model;
 pub mod plan;
 pub mod policy;
 pub mod status;
+pub mod userspace;
