@@ -16,3 +16,4 @@ pub mod plan;
 pub mod policy;
 pub mod status;
 pub mod userspace;
+pub mod watch;
