@@ -19,4 +19,5 @@ pub mod policy;
 pub mod readiness;
 pub mod status;
 pub mod task;
+pub mod userspace;
 pub mod watch;

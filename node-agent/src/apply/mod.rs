@@ -2,3 +2,16 @@
 
 pub mod bpf;
 pub mod devices;
+mod link;
+pub mod mesh;
+mod mesh_backend;
+mod mesh_error;
+mod nat;
+mod nat_script;
+mod netlink;
+mod observe;
+pub mod observe_events;
+mod route;
+mod rule;
+mod sysctl;
+mod wireguard;
