@@ -42,17 +42,17 @@ impl Reconciler {
     async fn register(&mut self, request: &AddRequest) -> Result<u32, Refusal> {
         let failed = |e: &dyn std::fmt::Display| Refusal::new(RefusalKind::Failed, e);
         request.sandbox.check().map_err(|what| Refusal::new(RefusalKind::Invalid, format!("{what} is malformed")))?;
-        if self.snapshot.is_none() {
+        if self.known.snapshot.is_none() {
             let message = "the agent has not heard all objects from its source yet";
             return Err(Refusal::new(RefusalKind::TryLater, message));
         }
         let device = self.device(&request.host_device).await?;
         self.tombstones.clear(&request.sandbox).map_err(|e| failed(&e))?;
         let record = self.registry.add(request, device).map_err(|e| failed(&e))?;
-        self.enforcer.deny(&record).map_err(|e| failed(&e))?;
+        self.enforcer.deny(&record).await.map_err(|e| failed(&e))?;
         let device = Device { ifindex: device, name: record.host_device, role: Role::Pod };
         let mut done = Attached::default();
-        self.enforcer.datapath.ensure_device(&device, &mut done).await;
+        self.enforcer.datapath.lock().await.ensure_device(&device, &mut done).await;
         match done.errors.first() {
             Some(e) => Err(failed(e)),
             None => Ok(device.ifindex),
@@ -99,7 +99,7 @@ impl Reconciler {
         let wanted = hooks::wanted(&self.devices, self.registry.records());
         let mut done = Attached::default();
         for device in wanted.iter().filter(|d| d.ifindex == ifindex) {
-            self.enforcer.datapath.ensure_device(device, &mut done).await;
+            self.enforcer.datapath.lock().await.ensure_device(device, &mut done).await;
         }
         match done.errors.first() {
             Some(e) => changed(e.to_string()),

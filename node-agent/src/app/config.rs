@@ -1,5 +1,6 @@
 //! What an agent is told when it starts.
 use crate::apply::bpf::AttachMode;
+use crate::apply::mesh::BackendChoice;
 use crate::control::SOCKET;
 use ipnetwork::IpNetwork;
 use ringfence_keyring::PerPlane;
@@ -21,7 +22,7 @@ pub struct Config {
     /// Pin directory.
     pub bpffs: PathBuf,
     /// Which WireGuard.
-    pub wireguard: Wireguard,
+    pub wireguard: BackendChoice,
     /// Pod CIDRs of the whole cluster.
     pub cluster_cidrs: BTreeSet<IpNetwork>,
     /// How far the mark's bits are shifted.
@@ -38,17 +39,6 @@ pub struct Config {
     pub cni_conf_dir: Option<PathBuf>,
     /// How long tasks may take to stop.
     pub drain: Duration,
-}
-
-/// Which WireGuard encrypts.
-#[derive(Clone, Copy, PartialEq, Eq, Debug)]
-pub enum Wireguard {
-    /// The kernel's where it has one, else userspace.
-    Auto,
-    /// The kernel's.
-    Kernel,
-    /// The embedded one.
-    Userspace,
 }
 
 impl Config {

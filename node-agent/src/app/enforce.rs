@@ -1,13 +1,13 @@
 //! Policy from snapshot to kernel: compile, plan by difference, apply.
-use super::Config;
+use super::{Config, interim};
 use crate::apply::bpf::{Datapath, DatapathError};
 use crate::desired::Snapshot;
 use crate::endpoint::Record;
 use crate::model::Problem;
-use crate::plan::datapath::{self, Action};
 use crate::policy::tables::{LocalEndpoint, LocalView, Tables};
 use crate::policy::{CompileOutput, Compiler};
 use ringfence_abi::{Addr, EndpointValue};
+use std::collections::BTreeSet;
 use std::net::IpAddr;
 use std::sync::Arc;
 use std::time::{Duration, Instant};
@@ -23,7 +23,7 @@ pub(super) type SharedDatapath = Arc<Mutex<Datapath>>;
 /// What is still to be done of a plan.
 #[derive(Debug)]
 struct Pending {
-    actions: std::vec::IntoIter<Action>,
+    from: Arc<Tables>,
     target: Arc<Tables>,
     compiled: u64,
     snapshot: u64,
@@ -61,11 +61,17 @@ impl Enforcer {
     }
 
     /// What only this node knows.
-    pub(super) fn view(&self, addresses: Vec<IpAddr>, endpoints: Vec<LocalEndpoint>) -> LocalView {
+    pub(super) fn view(
+        &self,
+        addresses: Vec<IpAddr>,
+        endpoints: Vec<LocalEndpoint>,
+        refused_nodes: BTreeSet<String>,
+    ) -> LocalView {
         LocalView {
             node: self.config.node.clone(),
             addresses,
             endpoints,
+            refused_nodes,
             cluster_pod_cidrs: self.config.cluster_cidrs.iter().copied().collect(),
         }
     }
@@ -104,7 +110,6 @@ impl Enforcer {
             }
         };
         self.observed = Some(observed.clone());
-        let config = datapath.maps().config()?;
         if Arc::ptr_eq(&observed, &tables) {
             self.enforced_snapshot = snapshot.revision;
             self.pending = None;
@@ -114,9 +119,8 @@ impl Enforcer {
         if !grew.is_empty() {
             tracing::info!(tables = ?grew, "tables grew");
         }
-        let actions = datapath::plan(&observed, &tables, &config);
         self.pending = Some(Pending {
-            actions: actions.into_iter(),
+            from: observed,
             target: tables,
             compiled: revision,
             snapshot: snapshot.revision,
@@ -126,13 +130,12 @@ impl Enforcer {
 
     /// Does everything up to the first grace period: after that what is new is in force.
     pub(super) async fn begin(&mut self) -> Result<(), DatapathError> {
-        let Some(pending) = &mut self.pending else { return Ok(()) };
+        let Some(pending) = &self.pending else { return Ok(()) };
         // If anything fails, only the kernel knows how far it went.
         self.observed = None;
         let mut datapath = self.datapath.lock().await;
-        for action in pending.actions.by_ref().take_while(|action| *action != Action::Grace) {
-            datapath.apply(&action)?;
-        }
+        let ports = [self.config.ports.zero, self.config.ports.one];
+        interim::begin(&mut datapath, &pending.from, &pending.target, ports)?;
         datapath.commit()?;
         self.enforced = pending.target.clone();
         self.enforced_snapshot = pending.snapshot;
@@ -141,18 +144,13 @@ impl Enforcer {
 
     /// Waits for the grace period, and does the rest.
     pub(super) async fn finish(&mut self) -> Result<(), DatapathError> {
-        let Some(mut pending) = self.pending.take() else { return Ok(()) };
+        let Some(pending) = self.pending.take() else { return Ok(()) };
         if !Arc::ptr_eq(&self.enforced, &pending.target) {
             // It never began.
             return Ok(());
         }
         let mut datapath = self.datapath.lock().await;
-        if pending.actions.len() > 0 {
-            datapath.apply(&Action::Grace)?;
-        }
-        for action in pending.actions.by_ref() {
-            datapath.apply(&action)?;
-        }
+        interim::finish(&mut datapath, &pending.from, &pending.target)?;
         self.compiler.applied(pending.compiled);
         self.observed = Some(pending.target);
         Ok(())

@@ -1,7 +1,8 @@
 //! Between boot and the agent's first breath: nothing to a pod of the cluster may leave in the clear. The agent notes the
 //! cluster's pod CIDRs on disk; `ringfence guard`, run early at boot, makes blackhole routes of them, the same that the
 //! agent keeps behind its routes onto the mesh.
-use crate::apply::route::{self, RouteError};
+use crate::apply::guard::set_blackholes;
+use crate::apply::mesh::MeshApplyError;
 use crate::mesh::spec::{MeshSpec, RouteSpec, RouteVia};
 use ipnetwork::IpNetwork;
 use serde::{Deserialize, Serialize};
@@ -38,7 +39,7 @@ pub enum GuardError {
     },
     /// A route could not be made.
     #[error(transparent)]
-    Route(#[from] RouteError),
+    Route(#[from] MeshApplyError),
 }
 
 /// Notes the blackholes of `mesh`, if they are others than those noted.
@@ -78,12 +79,12 @@ pub async fn install(state_dir: &Path) -> Result<usize, GuardError> {
         Err(e) if e.kind() == io::ErrorKind::NotFound => return Ok(0),
         Err(e) => return Err(failed(e)),
     };
-    let (connection, netlink, _) = rtnetlink::new_connection().map_err(failed)?;
-    tokio::spawn(connection);
-    for hole in &guard.blackholes {
+    let route = |hole: &Blackhole| {
         let Blackhole { table, destination, metric } = *hole;
-        route::set(&netlink, &RouteSpec { table, destination, metric, via: RouteVia::Blackhole }).await?;
-    }
+        RouteSpec { table, destination, metric, via: RouteVia::Blackhole }
+    };
+    let routes: Vec<RouteSpec> = guard.blackholes.iter().map(route).collect();
+    set_blackholes(&routes).await?;
     Ok(guard.blackholes.len())
 }
 

@@ -9,6 +9,7 @@ use crate::apply::bpf::Attached;
 use crate::apply::devices::{self, NodeDevice, devices};
 use crate::cni::Tombstones;
 use crate::control::Call;
+use super::index::Known;
 use crate::desired::Snapshot;
 use crate::endpoint::Registry;
 use crate::readiness::Readiness;
@@ -25,7 +26,7 @@ const TICK: Duration = Duration::from_secs(1);
 
 /// What wakes the task.
 pub(super) struct Inputs {
-    pub(super) snapshots: watch::Receiver<Option<Arc<Snapshot>>>,
+    pub(super) known: watch::Receiver<Known>,
     pub(super) calls: mpsc::Receiver<Call>,
     pub(super) kernel: Arc<Notify>,
     pub(super) stop: CancellationToken,
@@ -42,7 +43,7 @@ pub(super) struct Reconciler {
     pub(super) waiting: Vec<Waiting>,
     pub(super) readiness: Readiness,
     pub(super) troubles: Troubles,
-    pub(super) snapshot: Option<Arc<Snapshot>>,
+    pub(super) known: Known,
     pub(super) devices: BTreeMap<u32, NodeDevice>,
 }
 
@@ -61,7 +62,7 @@ impl Reconciler {
                 () = inputs.stop.cancelled() => break,
                 // Cancel-safe: a change that was not seen stays unseen. The sender going away is the source's failure,
                 // which stops the agent; until then what there is goes on being enforced.
-                Ok(()) = inputs.snapshots.changed() => {}
+                Ok(()) = inputs.known.changed() => {}
                 // Cancel-safe: a request that was not returned stays in the channel.
                 Some(call) = inputs.calls.recv() => {
                     self.answer(call).await;
@@ -77,7 +78,7 @@ impl Reconciler {
                 // Cancel-safe: a point in time. Somebody has waited long enough and is told why.
                 () = until(patience) => {}
             }
-            self.snapshot.clone_from(&inputs.snapshots.borrow_and_update());
+            self.known.clone_from(&inputs.known.borrow_and_update());
             self.round().await;
         }
         Ok(())
@@ -89,26 +90,28 @@ impl Reconciler {
         self.devices = found;
         self.forget_gone();
         // Nothing is programmed before every watch has synced: half of the objects would cut connections.
-        let Some(snapshot) = self.snapshot.clone() else { return self.settle() };
+        let Some(snapshot) = self.known.snapshot.clone() else { return self.settle() };
         self.readiness.source = true;
         self.enforce(&snapshot).await;
         self.settle();
         self.finish_policy().await;
-        let ready = self.mesh.round(&snapshot, &self.devices, &mut self.enforcer, &mut self.troubles).await;
+        let ready = self.mesh.round(&snapshot, &mut self.troubles).await;
         self.readiness.mesh |= ready;
         self.install_cni(&snapshot);
     }
 
     /// Policy up to the point where what is new is in force.
     async fn enforce(&mut self, snapshot: &Snapshot) {
-        let local = self.enforcer.view(devices::local_addresses(&self.devices), self.registry.local());
-        let grown = self.enforcer.prepare(snapshot, &local);
+        let refused = self.mesh.refused().into_keys().collect();
+        let addresses = devices::local_addresses(&self.devices);
+        let local = self.enforcer.view(addresses, self.registry.local(), refused);
+        let grown = self.enforcer.prepare(snapshot, &local).await;
         let Some(grown) = self.troubles.note("tables", grown) else { return };
         if grown {
             // Hooks must read the tables that are written from here on.
             self.attach().await;
         }
-        let begun = self.enforcer.begin();
+        let begun = self.enforcer.begin().await;
         let begun = self.troubles.note("policy", begun).is_some();
         let attached = self.attach().await;
         self.readiness.policy |= begun && attached;
@@ -116,14 +119,14 @@ impl Reconciler {
 
     /// What may only be removed after a grace period.
     async fn finish_policy(&mut self) {
-        let finished = self.enforcer.finish();
+        let finished = self.enforcer.finish().await;
         self.troubles.note("policy", finished);
     }
 
     /// Programs onto every device; whether all have theirs.
     async fn attach(&mut self) -> bool {
         let wanted = hooks::wanted(&self.devices, self.registry.records());
-        let Attached { changed, errors } = self.enforcer.datapath.ensure_hooks(&wanted).await;
+        let Attached { changed, errors } = self.enforcer.datapath.lock().await.ensure_hooks(&wanted).await;
         if changed > 0 {
             tracing::info!(hooks = changed, "programs attached");
         }

@@ -1,5 +1,6 @@
 //! Gathering the status report.
 use super::reconcile::Reconciler;
+use crate::apply::bpf::Datapath;
 use crate::endpoint::Record;
 use crate::policy::tables::Tables;
 use crate::status::{EndpointStatus, Enforcement, StatusReport, TableStatus};
@@ -9,69 +10,69 @@ use std::collections::BTreeMap;
 impl Reconciler {
     /// Everything `ringfence status` shows, as it is now.
     pub(super) async fn report(&mut self) -> StatusReport {
-        let mut troubles = self.troubles.all();
-        let (drops, counters) = self.counters(&mut troubles);
+        let mut errors = self.troubles.all();
+        let mesh = self.mesh.status(&mut errors).await;
+        let datapath = self.enforcer.datapath.lock().await;
+        let (drops, counters) = counters(&datapath, &mut errors);
         let tables = self.enforcer.enforced();
-        let mut problems = self.snapshot.as_ref().map(|s| s.problems.to_vec()).unwrap_or_default();
+        let mut problems = self.known.problems.to_vec();
         problems.extend(self.enforcer.problems().iter().cloned());
-        let generation = self.enforcer.datapath.maps().config().map_or(0, |config| config.generation);
+        let mut waiting_for = self.readiness.waiting_for();
+        waiting_for.extend(self.known.waiting_for.iter().map(|kind| format!("objects of kind {kind}")));
         StatusReport {
             node: self.config.node.clone(),
             version: env!("CARGO_PKG_VERSION").to_owned(),
             ready: self.readiness.is_ready(),
-            waiting_for: self.readiness.waiting_for(),
+            waiting_for,
             enforcement: Enforcement {
-                wanted: self.snapshot.as_ref().map_or(0, |s| s.revision),
-                enforced: self.enforcer.enforced_revision(),
-                generation,
-                hooks: self.enforcer.datapath.mode().name().to_owned(),
+                wanted: self.known.snapshot.as_ref().map_or(0, |s| s.revision),
+                enforced: self.enforcer.enforced_snapshot(),
+                generation: datapath.maps().config().map_or(0, |config| config.generation),
+                hooks: datapath.mode().name().to_owned(),
                 devices: self.devices.values().filter(|d| !d.loopback).count(),
             },
-            mesh: self.mesh.status().await,
+            mesh,
             endpoints: self.registry.records().map(|record| endpoint(record, tables)).collect(),
             plaintext: drops.get(Reason::Plaintext.name()).copied().unwrap_or(0),
             drops,
             counters,
-            tables: self.tables(tables),
+            tables: fill(&datapath, tables),
             problems,
-            errors: troubles,
+            errors,
             refused_nodes: self.mesh.refused(),
         }
     }
+}
 
-    fn counters(&self, troubles: &mut Vec<String>) -> (BTreeMap<String, u64>, BTreeMap<String, u64>) {
-        let maps = self.enforcer.datapath.maps();
-        let mut read = |index: u32, name: &str| match maps.counter(index) {
-            Ok(n) => Some((name.to_owned(), n)),
-            Err(e) => {
-                troubles.push(e.to_string());
-                None
-            }
-        };
-        let drops = Reason::ALL.iter().filter_map(|(reason, name)| read(*reason as u32, name)).collect();
-        let counters = Counter::ALL.iter().filter_map(|(counter, name)| read(*counter as u32, name)).collect();
-        (drops, counters)
-    }
+fn counters(datapath: &Datapath, errors: &mut Vec<String>) -> (BTreeMap<String, u64>, BTreeMap<String, u64>) {
+    let mut read = |index: u32, name: &str| match datapath.maps().counter(index) {
+        Ok(n) => Some((name.to_owned(), n)),
+        Err(e) => {
+            errors.push(e.to_string());
+            None
+        }
+    };
+    let drops = Reason::ALL.iter().filter_map(|(reason, name)| read(*reason as u32, name)).collect();
+    let counters = Counter::ALL.iter().filter_map(|(counter, name)| read(*counter as u32, name)).collect();
+    (drops, counters)
+}
 
-    fn tables(&self, tables: &Tables) -> Vec<TableStatus> {
-        let flows = self.enforcer.datapath.maps().flow_count().unwrap_or(0);
-        let used = [
-            (names::ADDRESSES, tables.addresses.len()),
-            (names::PREFIXES, tables.prefixes.len()),
-            (names::ENDPOINTS, tables.endpoints.len()),
-            (names::SERVICES, tables.services.len()),
-            (names::POLICY, tables.policy.len()),
-            (names::PORTS, tables.bitmaps.keys().max().map_or(0, |i| *i as usize + 1)),
-            (names::FLOWS, flows),
-        ];
-        let sizes = self.enforcer.datapath.sizes();
-        let table = |(name, used): (&str, usize)| TableStatus {
-            name: name.to_owned(),
-            used: used as u64,
-            capacity: u64::from(sizes.get(name)),
-        };
-        used.into_iter().map(table).collect()
-    }
+fn fill(datapath: &Datapath, tables: &Tables) -> Vec<TableStatus> {
+    let used = [
+        (names::ADDRESSES, tables.addresses.len()),
+        (names::PREFIXES, tables.prefixes.len()),
+        (names::ENDPOINTS, tables.endpoints.len()),
+        (names::SERVICES, tables.services.len()),
+        (names::POLICY, tables.policy.len()),
+        (names::PORTS, tables.bitmaps.keys().max().map_or(0, |i| *i as usize + 1)),
+        (names::FLOWS, datapath.maps().flow_count().unwrap_or(0)),
+    ];
+    let table = |(name, used): (&str, usize)| TableStatus {
+        name: name.to_owned(),
+        used: used as u64,
+        capacity: u64::from(datapath.sizes().get(name)),
+    };
+    used.into_iter().map(table).collect()
 }
 
 fn endpoint(record: &Record, tables: &Tables) -> EndpointStatus {

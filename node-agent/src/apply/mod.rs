@@ -2,6 +2,7 @@
 
 pub mod bpf;
 pub mod devices;
+pub mod guard;
 mod link;
 pub mod mesh;
 mod mesh_backend;

@@ -1,6 +1,6 @@
 //! `ringfence agent`.
-use super::arguments::{AgentArguments, AttachChoice, LogFormat, WireguardChoice};
-use crate::app::{self, Config, Wireguard};
+use super::arguments::{AgentArguments, AttachChoice, LogFormat};
+use crate::app::{self, Config};
 use crate::apply::bpf::AttachMode;
 use anyhow::{Context, bail};
 use ringfence_keyring::PerPlane;
@@ -44,11 +44,7 @@ fn config(arguments: AgentArguments) -> anyhow::Result<Config> {
         state_dir: arguments.state_dir,
         run_dir: arguments.run_dir,
         bpffs: arguments.bpffs,
-        wireguard: match arguments.wireguard {
-            WireguardChoice::Auto => Wireguard::Auto,
-            WireguardChoice::Kernel => Wireguard::Kernel,
-            WireguardChoice::Userspace => Wireguard::Userspace,
-        },
+        wireguard: arguments.wireguard,
         cluster_cidrs: arguments.cluster_cidrs.into_iter().collect(),
         mark_shift: arguments.mark_shift,
         ports: PerPlane { zero, one },

@@ -1,4 +1,6 @@
 //! What can be asked on the command line.
+use crate::apply::mesh::BackendChoice;
+use crate::userspace;
 use clap::{Args, Parser, Subcommand, ValueEnum};
 use ipnetwork::IpNetwork;
 use ringfence_abi::Mark;
@@ -28,6 +30,9 @@ pub(super) enum Command {
     Uninstall(UninstallArguments),
     /// At boot, before the agent: keep pod traffic off the wire until there is a mesh
     Guard(GuardArguments),
+    /// Run a userspace WireGuard device (the agent starts it where the kernel has no WireGuard)
+    #[command(hide = true)]
+    WireguardUserspace(userspace::Args),
     /// Ask what policies say
     Policy {
         /// What to ask.
@@ -60,8 +65,8 @@ pub(super) struct AgentArguments {
     #[arg(long, default_value = "/sys/fs/bpf/ringfence")]
     pub(super) bpffs: PathBuf,
     /// Which WireGuard encrypts
-    #[arg(long, value_enum, default_value_t = WireguardChoice::Auto)]
-    pub(super) wireguard: WireguardChoice,
+    #[arg(long, value_enum, default_value_t = BackendChoice::Auto)]
+    pub(super) wireguard: BackendChoice,
     /// A pod CIDR of the whole cluster; repeat per family. Pod traffic to it never leaves this node in the clear
     #[arg(long = "cluster-cidr", value_name = "CIDR")]
     pub(super) cluster_cidrs: Vec<IpNetwork>,
@@ -86,16 +91,6 @@ pub(super) struct AgentArguments {
     /// Log as text or as JSON lines; what is logged is RUST_LOG's to say
     #[arg(long, value_enum, default_value_t = LogFormat::Text)]
     pub(super) log_format: LogFormat,
-}
-
-#[derive(Clone, Copy, Debug, ValueEnum)]
-pub(super) enum WireguardChoice {
-    /// The kernel's where it has one, else userspace
-    Auto,
-    /// The kernel's
-    Kernel,
-    /// The embedded one, on a TUN device
-    Userspace,
 }
 
 #[derive(Clone, Copy, Debug, ValueEnum)]

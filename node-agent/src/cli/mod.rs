@@ -11,6 +11,7 @@ mod verdicts;
 pub use arguments::Arguments;
 
 use crate::cni::{self, Environment};
+use crate::userspace;
 use arguments::{Command, PolicyCommand};
 use clap::Parser;
 use std::process::ExitCode;
@@ -30,6 +31,9 @@ pub fn main() -> ExitCode {
         Command::Status(arguments) => status::run(&arguments),
         Command::Uninstall(arguments) => uninstall::run(&arguments),
         Command::Guard(arguments) => guard::run(&arguments),
+        Command::WireguardUserspace(arguments) => {
+            userspace::run(&arguments).map(|()| ExitCode::SUCCESS).map_err(Into::into)
+        }
         Command::Policy { command: PolicyCommand::Verdicts(arguments) } => verdicts::run(&arguments),
     };
     match done {
