@@ -3,7 +3,7 @@ use super::node::binary;
 use super::{Node, Pod};
 use anyhow::{Context, Result};
 use ringfence::cni::conflist::Conflist;
-use serde_json::{Value, json};
+use serde_json::Value;
 use std::path::Path;
 
 /// Where distributions put the plugins.
