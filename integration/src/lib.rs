@@ -1,1 +1,3 @@
 //! Test harness, conformance data, the slow evaluator, tests and benches
+
+pub mod evaluator;

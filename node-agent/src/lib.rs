@@ -1,1 +1,18 @@
-//! The agent, the CLI and the CNI plugin, in one binary
+//! Ringfence's agent as a library: the binary, the tests and the benches use the same code.
+//!
+//! Data flows one way: `watch` turns Kubernetes objects into `model` values, `desired` publishes immutable snapshots,
+//! `policy` and `mesh` compile a snapshot into tables, peers and routes, `plan` says what differs from what was
+//! observed, and the executor in `apply` alone touches the kernel.
+
+pub mod apply;
+pub mod cni;
+pub mod control;
+pub mod desired;
+pub mod endpoint;
+pub mod lab;
+pub mod mesh;
+pub mod model;
+pub mod plan;
+pub mod policy;
+pub mod status;
+pub mod watch;

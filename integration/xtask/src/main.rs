@@ -1,2 +1,51 @@
-//! cargo xtask
-fn main() {}
+//! `cargo xtask`: sets a machine up, runs the tests by tier, boots distribution kernels.
+
+mod kernel_tier;
+mod lint;
+mod repo;
+mod runner;
+mod setup;
+mod summary;
+mod test;
+mod vm;
+
+use std::process::ExitCode;
+
+use clap::{Parser, Subcommand};
+
+/// Ringfence's development tasks. Each installs what it lacks on a plain Debian or Ubuntu, and says so.
+#[derive(Debug, Parser)]
+#[command(name = "cargo xtask", bin_name = "cargo xtask", max_term_width = 110)]
+struct Cli {
+    #[command(subcommand)]
+    command: Task,
+}
+
+#[derive(Debug, Subcommand)]
+enum Task {
+    /// Install what building, labs and (with --vm) virtual machines need
+    Setup {
+        /// Also QEMU and what makes an initramfs
+        #[arg(long)]
+        vm: bool,
+        /// Also cargo-deny, which takes some minutes to compile
+        #[arg(long)]
+        lint: bool,
+    },
+    /// Run tests: all tiers, or one of lint, pure, programs, lab, kernel
+    Test(test::Args),
+    /// Run a command under a Debian kernel in QEMU, on this machine's files, changing none of them
+    Vm(vm::Args),
+}
+
+fn main() -> ExitCode {
+    let result = match Cli::parse().command {
+        Task::Setup { vm, lint } => setup::run(vm, lint).map(|()| ExitCode::SUCCESS),
+        Task::Test(args) => test::run(&args),
+        Task::Vm(args) => vm::main(&args),
+    };
+    result.unwrap_or_else(|error| {
+        eprintln!("error: {error:#}");
+        ExitCode::FAILURE
+    })
+}

@@ -1,0 +1,185 @@
+//! `cargo xtask test [TIER]`: runs the tiers and sums their results.
+
+use std::process::ExitCode;
+use std::time::Instant;
+
+use anyhow::{Context, Result, bail};
+use clap::ValueEnum;
+
+use crate::summary::Counts;
+use crate::{kernel_tier, lint, repo, runner, setup};
+
+/// What to run.
+#[derive(Debug, clap::Args)]
+pub(crate) struct Args {
+    /// The tier
+    #[arg(value_enum, default_value_t = Tier::All)]
+    tier: Tier,
+    /// Only tests whose name contains this (not for lint)
+    filter: Option<String>,
+    /// Only this Debian kernel in the kernel tier
+    #[arg(long, value_name = "VERSION")]
+    kernel: Option<String>,
+}
+
+/// Tests that need the same things.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, ValueEnum)]
+pub(crate) enum Tier {
+    /// Every tier below
+    All,
+    /// Formatting, clippy, licences
+    Lint,
+    /// What needs nothing but cargo
+    Pure,
+    /// The eBPF programs under BPF_PROG_TEST_RUN (root)
+    Programs,
+    /// Clusters made of network namespaces (root)
+    Lab,
+    /// Labs on Debian's 6.1 and 6.12 in QEMU
+    Kernel,
+}
+
+impl Tier {
+    const RUN: [Self; 5] = [Self::Lint, Self::Pure, Self::Programs, Self::Lab, Self::Kernel];
+
+    fn name(self) -> &'static str {
+        match self {
+            Self::All => "all",
+            Self::Lint => "lint",
+            Self::Pure => "pure",
+            Self::Programs => "programs",
+            Self::Lab => "lab",
+            Self::Kernel => "kernel",
+        }
+    }
+}
+
+/// Beginnings of the names of integration/tests/*.rs that need more than cargo.
+const PRIVILEGED: [&str; 3] = ["programs_", "lab_", "kernel_"];
+
+/// Runs what is asked for; the last line printed is "N passed, N failed".
+///
+/// # Errors
+/// None but for what cannot be written; failures are counted.
+pub(crate) fn run(args: &Args) -> Result<ExitCode> {
+    let tiers = if args.tier == Tier::All { Tier::RUN.to_vec() } else { vec![args.tier] };
+    let started = Instant::now();
+    let mut total = Counts::default();
+    let mut succeeded = true;
+    let mut lines = Vec::new();
+    for tier in tiers {
+        println!("== tier {}", tier.name());
+        let began = Instant::now();
+        let counts = run_tier(tier, args).unwrap_or_else(|error| {
+            eprintln!("error: tier {}: {error:#}", tier.name());
+            Counts::FAILURE
+        });
+        if counts == Counts::default() {
+            eprintln!("error: tier {} ran no test", tier.name());
+        }
+        succeeded &= counts.is_success();
+        total += counts;
+        let line = format!("tier {}: {counts} in {} s", tier.name(), began.elapsed().as_secs());
+        println!("{line}");
+        lines.push(line);
+    }
+    println!("== summary, after {} s", started.elapsed().as_secs());
+    for line in lines {
+        println!("{line}");
+    }
+    println!("{total}");
+    Ok(if succeeded { ExitCode::SUCCESS } else { ExitCode::FAILURE })
+}
+
+fn run_tier(tier: Tier, args: &Args) -> Result<Counts> {
+    let filter = args.filter.as_deref();
+    match tier {
+        Tier::All => bail!("`all` is not a tier of its own"),
+        Tier::Lint => lint::run(),
+        Tier::Pure => pure(filter),
+        Tier::Programs => privileged("programs_", filter),
+        Tier::Lab => {
+            setup::lab()?;
+            privileged("lab_", filter)
+        }
+        Tier::Kernel => kernel_tier::run(args.kernel.as_deref(), filter),
+    }
+}
+
+fn pure(filter: Option<&str>) -> Result<Counts> {
+    setup::build()?;
+    let mut counts = Counts::default();
+    let mut others = repo::cargo()?;
+    others
+        .args(["test", "--workspace", "--exclude", "ringfence-integration", "--no-fail-fast", "--"])
+        .args(filter);
+    counts += runner::tests(&mut others)?;
+    let mut own = repo::cargo()?;
+    own.args(["test", "--package", "ringfence-integration", "--no-fail-fast", "--lib", "--bins"]);
+    for target in targets(|name| !PRIVILEGED.iter().any(|prefix| name.starts_with(prefix)))? {
+        own.args(["--test", &target]);
+    }
+    counts += runner::tests(own.arg("--").args(filter))?;
+    Ok(counts)
+}
+
+/// One after another: labs and pinned maps of two tests at once would make timings and leak checks unsure.
+fn privileged(prefix: &str, filter: Option<&str>) -> Result<Counts> {
+    if !ringfence_bootstrap::is_root() {
+        bail!(
+            "this tier makes network namespaces and loads eBPF programs: run it as root (sudo -E env PATH=\"$PATH\")"
+        );
+    }
+    setup::build()?;
+    let found = targets(|name| name.starts_with(prefix))?;
+    if found.is_empty() {
+        bail!("no integration/tests/{prefix}*.rs");
+    }
+    let binary = build_agent()?;
+    let mut command = repo::cargo()?;
+    command.env("RINGFENCE_BIN", binary).args([
+        "test",
+        "--package",
+        "ringfence-integration",
+        "--no-fail-fast",
+    ]);
+    for target in &found {
+        command.args(["--test", target]);
+    }
+    runner::tests(command.args(["--", "--test-threads=1"]).args(filter))
+}
+
+/// Builds `ringfence` as the tests run it and says where it is.
+///
+/// # Errors
+/// When it does not build.
+pub(crate) fn build_agent() -> Result<std::path::PathBuf> {
+    let status =
+        repo::cargo()?.args(["build", "--package", "ringfence"]).status().context("starting cargo build")?;
+    if !status.success() {
+        bail!("`cargo build --package ringfence` failed");
+    }
+    Ok(repo::target_dir()?.join("debug/ringfence"))
+}
+
+/// Names of the integration tests (files and directories in integration/tests) that are `wanted`, sorted.
+///
+/// # Errors
+/// When the directory cannot be read.
+pub(crate) fn targets(wanted: impl Fn(&str) -> bool) -> Result<Vec<String>> {
+    let dir = repo::root()?.join("integration/tests");
+    let mut names = Vec::new();
+    if !dir.is_dir() {
+        return Ok(names);
+    }
+    for entry in std::fs::read_dir(&dir).with_context(|| format!("reading {}", dir.display()))? {
+        let path = entry.with_context(|| format!("reading {}", dir.display()))?.path();
+        let is_target = path.extension().is_some_and(|ext| ext == "rs") || path.join("main.rs").is_file();
+        let Some(name) = path.file_stem().and_then(|stem| stem.to_str()) else { continue };
+        if is_target && wanted(name) {
+            names.push(name.to_owned());
+        }
+    }
+    names.sort();
+    Ok(names)
+}

@@ -1,0 +1,74 @@
+//! How many entries each table holds.
+use crate::policy::tables::Tables;
+use ringfence_abi::{PolicyValue, names, reason};
+use std::collections::{BTreeMap, HashMap};
+use std::hash::Hash;
+
+/// Capacity of every table, entries.
+#[derive(Clone, PartialEq, Eq, Debug)]
+pub struct Sizes(BTreeMap<&'static str, u32>);
+
+/// Tables that grow with what they must hold. The others are fixed, or are caches.
+pub const GROWING: [&str; 6] =
+    [names::ADDRESSES, names::PREFIXES, names::ENDPOINTS, names::SERVICES, names::POLICY, names::PORTS];
+
+impl Sizes {
+    /// What a node starts with: `tables` entries in each table that grows (bitmaps: a sixty-fourth of it, for each
+    /// takes 8 KiB), `flows` in the flow table and a sixteenth of that for fragments.
+    pub fn initial(tables: u32, flows: u32) -> Self {
+        let mut sizes: BTreeMap<_, _> = GROWING.into_iter().map(|name| (name, tables.max(4))).collect();
+        sizes.insert(names::PORTS, (tables / 64).max(PolicyValue::FIRST_BITMAP + 2));
+        sizes.insert(names::FLOWS, flows.max(64));
+        sizes.insert(names::FRAGMENTS, (flows / 16).max(64));
+        sizes.insert(names::COUNTERS, reason::COUNTERS_LEN);
+        sizes.insert(names::CONFIG, 1);
+        Self(sizes)
+    }
+
+    /// Capacity of one table.
+    pub fn get(&self, name: &str) -> u32 {
+        self.0.get(name).copied().unwrap_or(0)
+    }
+
+    /// Sets the capacity of one table.
+    pub fn set(&mut self, name: &'static str, entries: u32) {
+        self.0.insert(name, entries);
+    }
+
+    /// These, with every table that `need` would fill beyond three quarters made twice as large as its need; and which
+    /// tables that concerns.
+    pub fn grown(&self, need: &Sizes) -> (Self, Vec<&'static str>) {
+        let mut grown = self.clone();
+        let mut which = Vec::new();
+        for name in GROWING {
+            let (have, need) = (self.get(name), need.get(name));
+            if u64::from(need) * 4 > u64::from(have) * 3 {
+                grown.set(
+                    name,
+                    need.saturating_mul(2).max(have).checked_next_power_of_two().unwrap_or(u32::MAX),
+                );
+                which.push(name);
+            }
+        }
+        (grown, which)
+    }
+}
+
+/// Entries that each growing table has to hold at once while it goes from `old` to `new`: new entries are added before
+/// old ones are removed.
+pub fn need(old: &Tables, new: &Tables) -> Sizes {
+    let bitmaps = old.bitmaps.keys().chain(new.bitmaps.keys()).max().map_or(0, |highest| highest + 1);
+    Sizes(BTreeMap::from([
+        (names::ADDRESSES, union(&old.addresses, &new.addresses)),
+        (names::PREFIXES, union(&old.prefixes, &new.prefixes)),
+        (names::ENDPOINTS, union(&old.endpoints, &new.endpoints)),
+        (names::SERVICES, union(&old.services, &new.services)),
+        (names::POLICY, union(&old.policy, &new.policy)),
+        (names::PORTS, bitmaps),
+    ]))
+}
+
+fn union<K: Eq + Hash, V>(old: &HashMap<K, V>, new: &HashMap<K, V>) -> u32 {
+    let added = new.keys().filter(|key| !old.contains_key(*key)).count();
+    u32::try_from(old.len() + added).unwrap_or(u32::MAX)
+}

@@ -1,0 +1,28 @@
+//! The desired state: one index of everything the sources said, published as immutable snapshots.
+use crate::model::{EndpointSlice, Namespace, NetworkPolicy, Node, ObjectName, Pod, Problem, Service};
+use ringfence_keyring::Publication;
+use std::collections::BTreeMap;
+use std::sync::Arc;
+
+/// Everything known at one moment. Cheap to clone; values are shared with the next snapshot where they did not change.
+#[derive(Clone, Debug, Default)]
+pub struct Snapshot {
+    /// Number of the snapshot, from 1.
+    pub revision: u64,
+    /// Pods that have not completed.
+    pub pods: Arc<BTreeMap<ObjectName, Arc<Pod>>>,
+    /// Namespaces by name.
+    pub namespaces: Arc<BTreeMap<String, Arc<Namespace>>>,
+    /// Nodes by name.
+    pub nodes: Arc<BTreeMap<String, Arc<Node>>>,
+    /// Services.
+    pub services: Arc<BTreeMap<ObjectName, Arc<Service>>>,
+    /// EndpointSlices.
+    pub slices: Arc<BTreeMap<ObjectName, Arc<EndpointSlice>>>,
+    /// Policies.
+    pub policies: Arc<BTreeMap<ObjectName, Arc<NetworkPolicy>>>,
+    /// What nodes publish for the mesh, by node name.
+    pub publications: Arc<BTreeMap<String, Arc<Publication>>>,
+    /// What could not be taken as written.
+    pub problems: Arc<Vec<Problem>>,
+}

@@ -1,0 +1,111 @@
+//! The whole compilation.
+use super::input::MeshInput;
+use super::members::judge;
+use super::nat::nat;
+use super::net::{Family, covers, masked};
+use super::peers::devices;
+use super::routes::{Routes, rules};
+use super::spec::MeshSpec;
+use crate::model::Node;
+use ipnetwork::IpNetwork;
+use ringfence_keyring::Plane;
+use std::collections::{BTreeMap, BTreeSet};
+use std::net::IpAddr;
+use std::sync::Arc;
+
+/// Why there is no mesh to be had.
+#[derive(Clone, PartialEq, Eq, Debug, thiserror::Error)]
+pub enum MeshError {
+    /// Without our own Node object nothing of ours is known.
+    #[error("there is no Node object {node}: the mesh stays as it is until there is one")]
+    NoSuchNode {
+        /// Its name.
+        node: String,
+    },
+}
+
+/// What the mesh of `input.node` shall be.
+///
+/// # Errors
+/// [`MeshError::NoSuchNode`] if the snapshot has no Node of that name.
+pub fn compile(input: &MeshInput<'_>) -> Result<MeshSpec, MeshError> {
+    let nodes = &input.snapshot.nodes;
+    let own = nodes.get(input.node).ok_or_else(|| MeshError::NoSuchNode { node: input.node.to_owned() })?;
+    let mut warnings = BTreeSet::new();
+    let mut members = judge(input, own);
+    let devices = devices(input, &mut members, &mut warnings);
+    let local: BTreeSet<IpNetwork> = own.pod_cidrs.iter().copied().map(masked).collect();
+    if local.is_empty() {
+        warnings.insert(format!("Node {} has no spec.podCIDRs: its pods get no network", own.name));
+    }
+    let mut cidrs: BTreeSet<IpNetwork> = members.orphaned.iter().chain(&local).copied().collect();
+    cidrs.extend(members.accepted.values().flat_map(|member| member.pod_cidrs.iter().copied()));
+    let cluster = cluster(&input.config.cluster_cidrs, cidrs);
+    let sources = sources(input, own, &mut warnings);
+    let others = nodes.values().map(Arc::as_ref).filter(|node| node.name != own.name).collect();
+    let active = input.keys.epoch.plane();
+    let reachable = devices[&active].peers.values().map(|peer| peer.node.as_str()).collect();
+    let routes = Routes { active, others, own, sources: &sources, cluster: &cluster };
+    Ok(MeshSpec {
+        routes: routes.all(&members, &reachable),
+        rules: rules(&local),
+        nat: nat(input.snapshot, own, &local, &cluster, &members, &sources),
+        sysctls: sysctls(),
+        members: members
+            .accepted
+            .values()
+            .map(|member| (member.node.name.clone(), member.node.uid.clone()))
+            .collect(),
+        waiting: members
+            .accepted
+            .values()
+            .filter(|member| member.publication.is_none())
+            .map(|member| member.node.name.clone())
+            .collect(),
+        refused: members.refused,
+        devices,
+        warnings,
+    })
+}
+
+/// The configured CIDRs, and those of nodes that lie outside them.
+fn cluster(configured: &BTreeSet<IpNetwork>, of_nodes: BTreeSet<IpNetwork>) -> BTreeSet<IpNetwork> {
+    let configured: BTreeSet<IpNetwork> = configured.iter().copied().map(masked).collect();
+    let outside = of_nodes.into_iter().filter(|cidr| !configured.iter().any(|whole| covers(*whole, *cidr)));
+    outside.collect::<Vec<_>>().into_iter().chain(configured.iter().copied()).collect()
+}
+
+/// By family, the first of our node addresses that this machine really has: a route cannot name any other as source.
+fn sources(input: &MeshInput<'_>, own: &Node, warnings: &mut BTreeSet<String>) -> BTreeMap<Family, IpAddr> {
+    let here = |address: &&IpAddr| input.underlay.addresses.iter().any(|has| has.address == **address);
+    let mut sources = BTreeMap::new();
+    for family in Family::ALL {
+        let mut candidates =
+            own.addresses.iter().filter(|address| Family::of(**address) == family).peekable();
+        let Some(first) = candidates.peek().copied() else { continue };
+        match candidates.find(here) {
+            Some(address) => {
+                sources.insert(family, *address);
+            }
+            None => {
+                warnings.insert(format!("no device of this node has its address {first}"));
+            }
+        }
+    }
+    sources
+}
+
+fn sysctls() -> BTreeMap<String, String> {
+    let mut sysctls = BTreeMap::from([
+        ("net/ipv4/ip_forward".to_owned(), "1".to_owned()),
+        ("net/ipv6/conf/all/forwarding".to_owned(), "1".to_owned()),
+    ]);
+    for plane in Plane::ALL {
+        let device = plane.device();
+        // Loose: a packet may come in on another plane than the route back uses.
+        sysctls.insert(format!("net/ipv4/conf/{device}/rp_filter"), "2".to_owned());
+        // No link-local address (the kernel's WireGuard takes none either): nothing is on link here.
+        sysctls.insert(format!("net/ipv6/conf/{device}/addr_gen_mode"), "1".to_owned());
+    }
+    sysctls
+}

@@ -1,0 +1,142 @@
+//! Which nodes are believed.
+//!
+//! A WireGuard device gives an AllowedIP to one peer only and the last one to claim it takes it, so two nodes that
+//! claim one address must be told apart before: else a node could draw another's pods to itself (P2).
+use super::input::MeshInput;
+use super::net::{Family, host, masked, span};
+use crate::model::Node;
+use ipnetwork::IpNetwork;
+use ringfence_keyring::{PublicKey, Publication};
+use std::collections::{BTreeMap, BTreeSet};
+use std::sync::Arc;
+
+/// The nodes, judged.
+#[derive(Default)]
+pub(super) struct Members<'a> {
+    /// Believed, other than this node.
+    pub(super) accepted: BTreeMap<&'a str, Member<'a>>,
+    /// Not believed, with the reason.
+    pub(super) refused: BTreeMap<String, String>,
+    /// CIDRs of refused nodes that nobody else has: they are to be dropped, never sent in the clear.
+    pub(super) orphaned: BTreeSet<IpNetwork>,
+}
+
+/// A node that is believed.
+pub(super) struct Member<'a> {
+    pub(super) node: &'a Node,
+    pub(super) pod_cidrs: BTreeSet<IpNetwork>,
+    /// What it published, if it has.
+    pub(super) publication: Option<&'a Publication>,
+}
+
+impl Member<'_> {
+    /// Its pod CIDRs and node addresses.
+    pub(super) fn allowed(&self) -> BTreeSet<IpNetwork> {
+        self.pod_cidrs.iter().copied().chain(self.node.addresses.iter().copied().map(host)).collect()
+    }
+}
+
+/// Judges every node but this one, whose own claims come first.
+pub(super) fn judge<'a>(input: &MeshInput<'a>, own: &'a Node) -> Members<'a> {
+    let mut claims = Claims::default();
+    claims.take(own);
+    let publications = &input.snapshot.publications;
+    let mut keys: BTreeMap<PublicKey, &str> =
+        input.keys.public.iter().map(|(_, key)| (*key, input.node)).collect();
+    let mut members = Members::default();
+    let mut disputed = Vec::new();
+    for node in in_order(input) {
+        let publication = publications.get(&node.name).map(Arc::as_ref);
+        if let Some(reason) = claims.conflict(node) {
+            members.refused.insert(node.name.clone(), reason);
+            disputed.push(node);
+            continue;
+        }
+        if let Some(reason) = publication.and_then(|published| unfit(node, published, &keys)) {
+            members.refused.insert(node.name.clone(), reason);
+            disputed.push(node);
+            continue;
+        }
+        claims.take(node);
+        if let Some(published) = publication {
+            keys.extend(published.planes().iter().map(|(_, plane)| (plane.public_key, node.name.as_str())));
+        }
+        let pod_cidrs = node.pod_cidrs.iter().copied().map(masked).collect();
+        members.accepted.insert(&node.name, Member { node, pod_cidrs, publication });
+    }
+    for node in disputed {
+        let cidrs = node.pod_cidrs.iter().copied().map(masked);
+        members.orphaned.extend(cidrs.filter(|cidr| claims.owner(*cidr, "").is_none()));
+    }
+    members
+}
+
+/// Those known already come first, then older Node objects before younger ones.
+fn in_order<'a>(input: &MeshInput<'a>) -> Vec<&'a Node> {
+    let others = input.snapshot.nodes.values().filter(|node| node.name != input.node);
+    let mut nodes: Vec<&Node> = others.map(Arc::as_ref).collect();
+    nodes.sort_by_key(|node| {
+        let known = input.previous.get(&node.name) == Some(&node.uid);
+        (!known, node.created.is_empty(), &node.created, &node.name)
+    });
+    nodes
+}
+
+/// Why a publication cannot be used.
+fn unfit(node: &Node, published: &Publication, keys: &BTreeMap<PublicKey, &str>) -> Option<String> {
+    if published.uid() != node.uid {
+        return Some(format!(
+            "its keys were published for another Node object of this name (UID {}, now {}): restart its agent",
+            published.uid(),
+            node.uid
+        ));
+    }
+    published.planes().iter().find_map(|(plane, published)| {
+        let owner = keys.get(&published.public_key)?;
+        Some(format!(
+            "its key on {plane} ({}) is also {owner}'s: a node was cloned with its keys; remake the keys of one",
+            published.public_key.fingerprint()
+        ))
+    })
+}
+
+/// Address ranges with their owners, those of different owners disjoint.
+#[derive(Default)]
+struct Claims<'a> {
+    /// (family, first address) -> (last address, owner).
+    ranges: BTreeMap<(Family, u128), (u128, &'a str)>,
+}
+
+impl<'a> Claims<'a> {
+    fn take(&mut self, node: &'a Node) {
+        for network in claimed(node) {
+            let (family, first, last) = span(network);
+            // Nested ranges of one node would hide each other: the outer one says it all.
+            let nested =
+                claimed(node).into_iter().any(|other| other != network && super::net::covers(other, network));
+            if !nested {
+                self.ranges.insert((family, first), (last, &node.name));
+            }
+        }
+    }
+
+    fn conflict(&self, node: &Node) -> Option<String> {
+        claimed(node).into_iter().find_map(|network| {
+            let owner = self.owner(network, &node.name)?;
+            Some(format!(
+                "it claims {network}, which overlaps what {owner} has: give one of them another range"
+            ))
+        })
+    }
+
+    /// A node other than `node` that has part of `network`.
+    fn owner(&self, network: IpNetwork, node: &str) -> Option<&'a str> {
+        let (family, first, last) = span(network);
+        let (_, (end, owner)) = self.ranges.range((family, 0)..=(family, last)).next_back()?;
+        (*end >= first && *owner != node).then_some(*owner)
+    }
+}
+
+fn claimed(node: &Node) -> BTreeSet<IpNetwork> {
+    node.pod_cidrs.iter().copied().map(masked).chain(node.addresses.iter().copied().map(host)).collect()
+}

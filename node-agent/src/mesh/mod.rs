@@ -1,0 +1,25 @@
+//! Mesh compilation: a pure function from a snapshot, as one node sees it, to devices, peers, routes, rules and NAT.
+//!
+//! | module | concern |
+//! |---|---|
+//! | `input` | what is known beside the snapshot: own public keys, underlay, settings |
+//! | `members` | which nodes are believed: overlapping CIDRs and equal keys are refused |
+//! | `peers` | devices and peers of both planes, MTU |
+//! | `routes` | routes onto the mesh, blackholes behind them, rules on local pods' sources |
+//! | `nat` | which packets keep which source |
+//! | [`spec`] | the result |
+
+mod compile;
+mod input;
+mod members;
+mod nat;
+mod net;
+mod peers;
+mod routes;
+pub mod spec;
+#[cfg(test)]
+mod tests;
+
+pub use compile::{MeshError, compile};
+pub use input::{DEFAULT_KEEPALIVE, LocalKeysView, MeshConfig, MeshInput, UnderlayAddress, UnderlayFacts};
+pub use spec::MeshSpec;

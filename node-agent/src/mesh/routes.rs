@@ -1,0 +1,67 @@
+//! Routes onto the mesh, the blackholes behind them, and the rules that send local pods there.
+use super::members::Members;
+use super::net::{Family, host};
+use super::spec::{
+    BLACKHOLE_METRIC, MAIN_TABLE, POD_TABLE, ROUTE_METRIC, RULE_PRIORITY, RouteSpec, RouteVia, RuleSpec,
+};
+use crate::model::Node;
+use ipnetwork::IpNetwork;
+use ringfence_keyring::Plane;
+use std::collections::{BTreeMap, BTreeSet};
+use std::net::IpAddr;
+
+/// What routes are made of.
+pub(super) struct Routes<'a> {
+    pub(super) active: Plane,
+    /// Every Node object but our own, believed or not.
+    pub(super) others: Vec<&'a Node>,
+    /// Our own Node object.
+    pub(super) own: &'a Node,
+    /// By family: what our own packets onto the mesh are sent from.
+    pub(super) sources: &'a BTreeMap<Family, IpAddr>,
+    /// The cluster's pod CIDRs as they are dropped when nothing better is known.
+    pub(super) cluster: &'a BTreeSet<IpNetwork>,
+}
+
+impl Routes<'_> {
+    /// Of members with a peer behind the device: routes. Of everything that is a pod's or a node's: blackholes.
+    pub(super) fn all(&self, members: &Members<'_>, reachable: &BTreeSet<&str>) -> BTreeSet<RouteSpec> {
+        let mut routes: BTreeSet<RouteSpec> =
+            self.cluster.iter().map(|cidr| blackhole(MAIN_TABLE, *cidr)).collect();
+        let members = members.accepted.iter().filter(|(name, _)| reachable.contains(*name));
+        for (_, member) in members {
+            for cidr in &member.pod_cidrs {
+                let source = self.sources.get(&Family::of(cidr.network())).copied();
+                routes.insert(self.onto_mesh(MAIN_TABLE, *cidr, source));
+            }
+            for address in self.foreign(member.node) {
+                routes.insert(self.onto_mesh(POD_TABLE, address, None));
+            }
+        }
+        // Also of nodes that were refused or have no keys yet: without this a pod's packet to such a node would find
+        // the main table and leave in the clear.
+        for node in &self.others {
+            routes.extend(self.foreign(node).map(|address| blackhole(POD_TABLE, address)));
+        }
+        routes
+    }
+
+    /// A node's addresses that are not also ours.
+    fn foreign(&self, node: &Node) -> impl Iterator<Item = IpNetwork> {
+        node.addresses.iter().filter(|address| !self.own.addresses.contains(address)).copied().map(host)
+    }
+
+    fn onto_mesh(&self, table: u32, destination: IpNetwork, source: Option<IpAddr>) -> RouteSpec {
+        RouteSpec { table, destination, metric: ROUTE_METRIC, via: RouteVia::Plane(self.active, source) }
+    }
+}
+
+fn blackhole(table: u32, destination: IpNetwork) -> RouteSpec {
+    RouteSpec { table, destination, metric: BLACKHOLE_METRIC, via: RouteVia::Blackhole }
+}
+
+/// One rule for each local pod CIDR.
+pub(super) fn rules(local: &BTreeSet<IpNetwork>) -> BTreeSet<RuleSpec> {
+    let rule = |cidr: &IpNetwork| RuleSpec { source: *cidr, table: POD_TABLE, priority: RULE_PRIORITY };
+    local.iter().map(rule).collect()
+}

@@ -1,0 +1,122 @@
+//! What the mesh of one node shall be, as plain values. No private key is in here: the executor takes those from the
+//! keyring by plane.
+use ipnetwork::IpNetwork;
+use ringfence_keyring::{Plane, PublicKey};
+use std::collections::{BTreeMap, BTreeSet};
+use std::net::{IpAddr, SocketAddr};
+
+/// The routing table that rules on local pods' sources lead to: routes to other nodes' own addresses.
+pub const POD_TABLE: u32 = 1871;
+/// The main table (`RT_TABLE_MAIN`, linux/rtnetlink.h).
+pub const MAIN_TABLE: u32 = 254;
+/// Priority of our rules: before the main table's 32766, behind what people put first.
+pub const RULE_PRIORITY: u32 = 1871;
+/// Metric of routes onto the mesh.
+pub const ROUTE_METRIC: u32 = 100;
+/// Metric of blackholes: what is reached when the route onto the mesh is not there.
+pub const BLACKHOLE_METRIC: u32 = 1_000_000;
+
+/// The whole mesh state of a node.
+#[derive(Clone, PartialEq, Eq, Debug, Default)]
+pub struct MeshSpec {
+    /// Both WireGuard devices.
+    pub devices: BTreeMap<Plane, DeviceSpec>,
+    /// Routes of every table we own.
+    pub routes: BTreeSet<RouteSpec>,
+    /// Policy rules we own.
+    pub rules: BTreeSet<RuleSpec>,
+    /// Source address translation before kube-proxy's postrouting.
+    pub nat: NatSpec,
+    /// Files below `/proc/sys`, as in `net/ipv4/ip_forward`, with their values.
+    pub sysctls: BTreeMap<String, String>,
+    /// Nodes whose CIDRs and keys were accepted, with the UID of their Node object: handed back to the next
+    /// compilation, for of two claimants the one known first stays.
+    pub members: BTreeMap<String, String>,
+    /// Nodes that were refused: overlapping CIDRs, equal keys, no addresses; with the reason.
+    pub refused: BTreeMap<String, String>,
+    /// Nodes that have not published keys yet.
+    pub waiting: BTreeSet<String>,
+    /// What an administrator should know about this node's own part.
+    pub warnings: BTreeSet<String>,
+}
+
+/// One WireGuard device.
+#[derive(Clone, PartialEq, Eq, Debug)]
+pub struct DeviceSpec {
+    /// Our own key on this plane; the private half comes from the keyring.
+    pub public_key: PublicKey,
+    /// UDP port, host order.
+    pub listen_port: u16,
+    /// Bytes, derived from the underlay's.
+    pub mtu: u32,
+    /// By public key.
+    pub peers: BTreeMap<PublicKey, PeerSpec>,
+}
+
+/// One peer of a device.
+#[derive(Clone, PartialEq, Eq, Debug)]
+pub struct PeerSpec {
+    /// The node that published this key.
+    pub node: String,
+    /// Where its publication says it listens.
+    pub endpoint: SocketAddr,
+    /// Exactly its pod CIDRs and node addresses.
+    pub allowed: BTreeSet<IpNetwork>,
+    /// Seconds; 0 is off.
+    pub keepalive: u16,
+    /// Which side sends the first keepalive, and so begins the handshake. The other side's is set once there is one:
+    /// two nodes that begin at the same instant hold each other up.
+    pub begins: bool,
+}
+
+/// Where a route leads.
+#[derive(Clone, PartialEq, Eq, PartialOrd, Ord, Hash, Debug)]
+pub enum RouteVia {
+    /// Onto a plane's device, with this preferred source.
+    Plane(Plane, Option<IpAddr>),
+    /// Dropped silently (`blackhole`).
+    Blackhole,
+}
+
+/// One route.
+#[derive(Clone, PartialEq, Eq, PartialOrd, Ord, Hash, Debug)]
+pub struct RouteSpec {
+    /// Routing table number.
+    pub table: u32,
+    /// Destination.
+    pub destination: IpNetwork,
+    /// Metric; a blackhole's is worse than a real route's.
+    pub metric: u32,
+    /// Where it leads.
+    pub via: RouteVia,
+}
+
+/// `from SOURCE lookup TABLE`.
+#[derive(Clone, PartialEq, Eq, PartialOrd, Ord, Hash, Debug)]
+pub struct RuleSpec {
+    /// Local pod CIDR.
+    pub source: IpNetwork,
+    /// Routing table number.
+    pub table: u32,
+    /// Priority.
+    pub priority: u32,
+}
+
+/// Inputs of our nftables table.
+#[derive(Clone, PartialEq, Eq, Debug, Default)]
+pub struct NatSpec {
+    /// All pod CIDRs of the cluster.
+    pub cluster_pod_cidrs: BTreeSet<IpNetwork>,
+    /// This node's pod CIDRs.
+    pub local_pod_cidrs: BTreeSet<IpNetwork>,
+    /// Addresses of this node that are published (node addresses).
+    pub node_addresses: BTreeSet<IpAddr>,
+    /// What this node's own packets are sent from on the mesh, at most one of each family.
+    pub preferred_sources: BTreeSet<IpAddr>,
+    /// Addresses of the other nodes.
+    pub peer_addresses: BTreeSet<IpAddr>,
+    /// Gateways of this node's pod CIDRs, at most one of each family.
+    pub transit: BTreeSet<IpAddr>,
+    /// Addresses of local pods: one that reaches itself through a Service must stay masqueraded.
+    pub local_pods: BTreeSet<IpAddr>,
+}

@@ -1,0 +1,152 @@
+//! Routes, rules, MTU and NAT of the small cluster.
+use super::*;
+use crate::mesh::spec::{
+    BLACKHOLE_METRIC, MAIN_TABLE, POD_TABLE, ROUTE_METRIC, RULE_PRIORITY, RouteSpec, RouteVia, RuleSpec,
+};
+use crate::model::{ObjectName, Pod};
+
+fn onto_mesh(table: u32, to: &str, plane: Plane, source: Option<&str>) -> RouteSpec {
+    let via = RouteVia::Plane(plane, source.map(ip));
+    RouteSpec { table, destination: net(to), metric: ROUTE_METRIC, via }
+}
+
+fn blackhole(table: u32, to: &str) -> RouteSpec {
+    RouteSpec { table, destination: net(to), metric: BLACKHOLE_METRIC, via: RouteVia::Blackhole }
+}
+
+#[test]
+fn pods_of_other_nodes_are_reached_over_the_active_plane_from_our_node_address() {
+    let mut world = World::seen_by("a");
+    for (epoch, plane) in [(6, Plane::Zero), (7, Plane::One)] {
+        world.keys.epoch = Epoch::new(epoch).unwrap();
+        let routes = world.compile().routes;
+        for route in [
+            onto_mesh(MAIN_TABLE, "10.244.2.0/24", plane, Some("192.0.2.1")),
+            onto_mesh(MAIN_TABLE, "fd00:10:244:3::/64", plane, Some("2001:db8::1")),
+            onto_mesh(POD_TABLE, "192.0.2.2/32", plane, None),
+            onto_mesh(POD_TABLE, "2001:db8::3/128", plane, None),
+            blackhole(MAIN_TABLE, "10.244.0.0/16"),
+            blackhole(MAIN_TABLE, "fd00:10:244::/48"),
+            blackhole(POD_TABLE, "192.0.2.2/32"),
+            blackhole(POD_TABLE, "2001:db8::3/128"),
+        ] {
+            assert!(routes.contains(&route), "{route:?} is not in {routes:#?}");
+        }
+        assert_eq!(routes.len(), 4 + 4 + 2 + 4);
+    }
+}
+
+#[test]
+fn local_pods_ask_the_table_of_node_addresses_first() {
+    let rule = |source: &str| RuleSpec { source: net(source), table: POD_TABLE, priority: RULE_PRIORITY };
+    let expected = BTreeSet::from([rule("10.244.1.0/24"), rule("fd00:10:244:1::/64")]);
+    assert_eq!(World::seen_by("a").compile().rules, expected);
+}
+
+#[test]
+fn a_node_that_is_refused_or_has_no_keys_is_blackholed_for_pods_not_reached_in_the_clear() {
+    let mut world = World::seen_by("a");
+    world.withdraw("b");
+    world.edit("c", |c| c.pod_cidrs = vec![net("10.244.2.0/24")]);
+    let routes = world.compile().routes;
+    for address in ["192.0.2.2/32", "2001:db8::2/128", "192.0.2.3/32", "2001:db8::3/128"] {
+        assert!(routes.contains(&blackhole(POD_TABLE, address)));
+    }
+    assert!(routes.iter().all(|route| route.via == RouteVia::Blackhole));
+}
+
+#[test]
+fn pod_cidrs_outside_the_clusters_are_blackholed_one_by_one() {
+    let mut world = World::seen_by("a");
+    world.config.cluster_cidrs.clear();
+    world.withdraw("b");
+    let routes = world.compile().routes;
+    for cidr in ["10.244.1.0/24", "10.244.2.0/24", "10.244.3.0/24", "fd00:10:244:2::/64"] {
+        assert!(routes.contains(&blackhole(MAIN_TABLE, cidr)), "{cidr}");
+    }
+}
+
+#[test]
+fn the_cidr_of_a_refused_node_is_blackholed_unless_it_would_cut_into_anothers() {
+    let mut world = World::seen_by("a");
+    world.config.cluster_cidrs.clear();
+    world.edit("c", |c| c.pod_cidrs = vec![net("10.244.2.128/25"), net("10.99.0.0/24")]);
+    let routes = world.compile().routes;
+    assert!(routes.contains(&blackhole(MAIN_TABLE, "10.99.0.0/24")));
+    assert!(!routes.contains(&blackhole(MAIN_TABLE, "10.244.2.128/25")));
+}
+
+#[test]
+fn an_address_that_two_nodes_share_with_us_is_never_routed_away() {
+    let mut world = World::seen_by("a");
+    world.edit("b", |b| b.addresses.push(ip("192.0.2.1")));
+    let ours = |route: &RouteSpec| route.destination == net("192.0.2.1/32");
+    assert!(!world.compile().routes.iter().any(ours));
+}
+
+#[test]
+fn the_mtu_leaves_room_for_wireguard_on_the_family_in_use() {
+    let mut world = World::seen_by("a");
+    let mtu = |world: &World| world.compile().devices[&Plane::Zero].mtu;
+    assert_eq!(mtu(&world), 1440, "IPv4 is preferred and in use");
+    world.underlay.addresses[0].mtu = 9000;
+    assert_eq!(mtu(&world), 8940, "the IPv6 address is not in use");
+    world.underlay.addresses.remove(0);
+    assert_eq!(mtu(&world), 1420);
+    assert!(
+        world.compile().warnings.iter().any(|warning| warning.contains("192.0.2.1")),
+        "no such address here"
+    );
+}
+
+#[test]
+fn an_mtu_too_small_for_ipv6_is_raised_and_warned_of() {
+    let mut world = World::seen_by("a");
+    world.underlay.addresses[0].mtu = 1300;
+    let spec = world.compile();
+    assert_eq!(spec.devices[&Plane::One].mtu, 1280);
+    assert_eq!(spec.warnings.len(), 1);
+}
+
+#[test]
+fn a_source_is_preferred_only_if_this_machine_has_it() {
+    let mut world = World::seen_by("a");
+    world.edit("a", |a| a.addresses.insert(0, ip("198.51.100.9")));
+    let routes = world.compile().routes;
+    assert!(routes.contains(&onto_mesh(MAIN_TABLE, "10.244.2.0/24", Plane::Zero, Some("192.0.2.1"))));
+    world.edit("a", |a| a.addresses.retain(|address| *address == ip("198.51.100.9")));
+    let spec = world.compile();
+    assert!(spec.routes.contains(&onto_mesh(MAIN_TABLE, "10.244.2.0/24", Plane::Zero, None)));
+    assert!(spec.warnings.iter().any(|warning| warning.contains("198.51.100.9")));
+}
+
+#[test]
+fn nat_knows_local_pods_by_address_and_the_transit_address_of_each_family() {
+    let mut world = World::seen_by("a");
+    let pods = Arc::make_mut(&mut world.snapshot.pods);
+    for (name, node, host_network, address) in [
+        ("local", Some("a"), false, "10.244.1.5"),
+        ("elsewhere", Some("b"), false, "10.244.2.5"),
+        ("host", Some("a"), true, "192.0.2.1"),
+        ("liar", Some("a"), false, "10.244.2.9"),
+        ("pending", None, false, "10.244.1.6"),
+    ] {
+        let name = ObjectName::new("default", name);
+        let pod = Pod {
+            name: name.clone(),
+            uid: name.to_string(),
+            labels: Arc::new(Labels::new()),
+            node: node.map(str::to_owned),
+            addresses: vec![ip(address)],
+            host_network,
+            ports: Vec::new(),
+        };
+        pods.insert(name, Arc::new(pod));
+    }
+    let nat = world.compile().nat;
+    assert_eq!(nat.local_pods, BTreeSet::from([ip("10.244.1.5")]));
+    assert_eq!(nat.transit, BTreeSet::from([ip("10.244.1.1"), ip("fd00:10:244:1::1")]));
+    assert_eq!(nat.preferred_sources, BTreeSet::from([ip("192.0.2.1"), ip("2001:db8::1")]));
+    assert_eq!(nat.cluster_pod_cidrs, world.config.cluster_cidrs);
+    assert_eq!(nat.peer_addresses.len(), 4);
+}

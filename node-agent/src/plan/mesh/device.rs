@@ -1,0 +1,138 @@
+//! The plan of one WireGuard device.
+use super::{
+    Action, Backend, DeviceKind, ObservedControl, ObservedDevice, ObservedMesh, ObservedPeer, PATIENCE,
+    PeerChange, SILENCE,
+};
+use crate::mesh::spec::{DeviceSpec, PeerSpec};
+use ipnetwork::IpNetwork;
+use ringfence_keyring::{Plane, PublicKey};
+use std::collections::{BTreeMap, BTreeSet};
+
+/// The plane whose device a sysctl is about.
+pub(super) fn of(path: &str) -> Option<Plane> {
+    Plane::ALL.into_iter().find(|plane| path.split('/').any(|part| part == plane.device()))
+}
+
+/// Steps for one device, in order: programs before key, peers and `up`.
+pub(super) fn plan(
+    plane: Plane,
+    observed: &ObservedMesh,
+    spec: &DeviceSpec,
+    sysctls: &BTreeMap<String, String>,
+    backend: Backend,
+) -> Vec<Action> {
+    let mut actions = Vec::new();
+    let found = observed.devices.get(&plane);
+    let usable = found.filter(|device| is_usable(device, backend));
+    if usable.is_none() {
+        if found.is_some() {
+            actions.push(Action::DeleteDevice(plane));
+        }
+        actions.push(Action::CreateDevice { plane, mtu: spec.mtu });
+    }
+    for (path, value) in sysctls.iter().filter(|(path, _)| of(path) == Some(plane)) {
+        let right = observed.sysctls.get(path) == Some(value);
+        let absent = !observed.sysctls.contains_key(path) && path.starts_with("net/ipv6/");
+        if usable.is_none() || !(right || absent) {
+            actions.push(Action::SetSysctl { path: path.clone(), value: value.clone() });
+        }
+    }
+    if usable.is_some_and(|device| device.mtu != spec.mtu) {
+        actions.push(Action::SetMtu(plane, spec.mtu));
+    }
+    if !usable.is_some_and(|device| device.programs) {
+        actions.push(Action::AttachPrograms(plane));
+    }
+    let nothing = ObservedControl::default();
+    let control = usable.and_then(|device| device.control.as_ref()).unwrap_or(&nothing);
+    actions.extend(key_and_peers(plane, control, spec));
+    if !usable.is_some_and(|device| device.up) {
+        actions.push(Action::LinkUp(plane));
+    }
+    actions
+}
+
+fn is_usable(device: &ObservedDevice, backend: Backend) -> bool {
+    let kind = match backend {
+        Backend::Kernel => DeviceKind::Kernel,
+        Backend::Userspace => DeviceKind::Userspace,
+    };
+    device.kind == kind && device.control.is_some()
+}
+
+fn key_and_peers(plane: Plane, control: &ObservedControl, spec: &DeviceSpec) -> Vec<Action> {
+    let mut actions = Vec::new();
+    let mut peers = &control.peers;
+    let nobody = BTreeMap::new();
+    let right_key = control.public_key == Some(spec.public_key);
+    if !right_key && !peers.is_empty() {
+        // With another key alone, packets of sessions under the old one would still be taken.
+        actions.push(Action::ChangePeers(plane, peers.keys().copied().map(PeerChange::Remove).collect()));
+        peers = &nobody;
+    }
+    if !right_key || control.listen_port != spec.listen_port {
+        let (public_key, listen_port) = (spec.public_key, spec.listen_port);
+        actions.push(Action::SetKey { plane, public_key, listen_port });
+    }
+    let mut changes = changes(peers, &spec.peers);
+    changes.extend(control.impossible.iter().copied().map(PeerChange::RemoveImpossible));
+    if !changes.is_empty() {
+        actions.push(Action::ChangePeers(plane, changes));
+    }
+    actions
+}
+
+/// First what peers gain, which takes it from those that had it without a gap, then what nobody keeps.
+fn changes(
+    observed: &BTreeMap<PublicKey, ObservedPeer>,
+    desired: &BTreeMap<PublicKey, PeerSpec>,
+) -> Vec<PeerChange> {
+    let mut sets = Vec::new();
+    let mut moved: BTreeSet<IpNetwork> = BTreeSet::new();
+    for (key, spec) in desired {
+        let found = observed.get(key);
+        let add: BTreeSet<_> = match found {
+            Some(found) => spec.allowed.difference(&found.allowed).copied().collect(),
+            None => spec.allowed.clone(),
+        };
+        moved.extend(&add);
+        let keepalive = keepalive(found, spec);
+        let change = PeerChange::Set {
+            key: *key,
+            endpoint: sets_endpoint(found, spec).then_some(spec.endpoint),
+            keepalive: (keepalive != found.map_or(0, |found| found.keepalive)).then_some(keepalive),
+            add,
+            clear_preshared: found.is_some_and(|found| found.preshared),
+        };
+        if found.is_none() || !is_empty(&change) {
+            sets.push(change);
+        }
+    }
+    let kept = observed.iter().filter_map(|(key, found)| Some((key, found, desired.get(key)?)));
+    let drops = kept.filter_map(|(key, found, spec)| {
+        let surplus = found.allowed.difference(&spec.allowed);
+        let networks: BTreeSet<_> = surplus.filter(|network| !moved.contains(network)).copied().collect();
+        (!networks.is_empty()).then_some(PeerChange::Drop { key: *key, networks })
+    });
+    let gone = observed.keys().filter(|key| !desired.contains_key(key)).copied().map(PeerChange::Remove);
+    sets.into_iter().chain(drops).chain(gone).collect()
+}
+
+fn is_empty(change: &PeerChange) -> bool {
+    matches!(change, PeerChange::Set { endpoint: None, keepalive: None, add, clear_preshared: false, .. } if add.is_empty())
+}
+
+/// The one that does not begin keeps still until there is a handshake, or it is clear that none will come.
+fn keepalive(found: Option<&ObservedPeer>, spec: &PeerSpec) -> u16 {
+    let begun = found.is_some_and(|found| found.handshake.is_some() || found.known >= PATIENCE);
+    if spec.begins || begun { spec.keepalive } else { 0 }
+}
+
+/// Set for a new peer, when the publication changed, and after silence; else WireGuard's own roaming owns it.
+fn sets_endpoint(found: Option<&ObservedPeer>, spec: &PeerSpec) -> bool {
+    let Some(found) = found else { return true };
+    let Some(current) = found.endpoint else { return true };
+    let republished = found.published.is_some_and(|before| before != spec.endpoint);
+    let silent = found.handshake.is_none_or(|age| age >= SILENCE);
+    current != spec.endpoint && (republished || silent)
+}

@@ -1,0 +1,3 @@
+//! Plans: pure differences of what was observed and what is desired, as ordered lists of typed actions.
+
+pub mod mesh;

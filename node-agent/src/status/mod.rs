@@ -1,0 +1,10 @@
+//! What `ringfence status` shows: one report, gathered by the agent, printed by the command line.
+
+mod report;
+mod table;
+
+pub use report::{
+    BackendStatus, EndpointStatus, Enforcement, MeshStatus, PeerStatus, PlaneStatus, StatusReport,
+    TableStatus,
+};
+pub use table::render;

@@ -1,0 +1,61 @@
+//! Which files of a directory are manifests, and their text.
+use super::error::LoadError;
+use std::fs;
+use std::io;
+use std::path::{Path, PathBuf};
+
+/// Directories nested deeper than this are not a repository of manifests.
+const DEEPEST: usize = 64;
+
+/// All manifests below `directory`, sorted: files named `*.yaml`, `*.yml` or `*.json`. Hidden files and directories are
+/// passed over. A link to a file is followed (mounted ConfigMaps are made of them), a link to a directory is not. If
+/// `directory` is a file, it alone.
+///
+/// # Errors
+/// [`LoadError::Unreadable`] for each directory that cannot be listed.
+pub(super) fn list(directory: &Path) -> Result<Vec<PathBuf>, Vec<LoadError>> {
+    let (mut files, mut errors) = (Vec::new(), Vec::new());
+    match fs::metadata(directory) {
+        Ok(metadata) if metadata.is_file() => return Ok(vec![directory.to_owned()]),
+        Ok(_) => walk(directory, 0, &mut files, &mut errors),
+        Err(source) => errors.push(unreadable("open it", directory, source)),
+    }
+    files.sort();
+    if errors.is_empty() { Ok(files) } else { Err(errors) }
+}
+
+/// The text of a manifest.
+///
+/// # Errors
+/// [`LoadError::Unreadable`], also for what is not UTF-8.
+pub(super) fn text(file: &Path) -> Result<String, LoadError> {
+    fs::read_to_string(file).map_err(|source| unreadable("read it", file, source))
+}
+
+fn walk(directory: &Path, depth: usize, files: &mut Vec<PathBuf>, errors: &mut Vec<LoadError>) {
+    let entries = match fs::read_dir(directory) {
+        Ok(entries) if depth < DEEPEST => entries,
+        Ok(_) => return errors.push(unreadable("list it", directory, io::Error::other("nested too deeply"))),
+        Err(source) => return errors.push(unreadable("list it", directory, source)),
+    };
+    for entry in entries {
+        let entry = match entry.and_then(|e| Ok((e.file_type()?, e))) {
+            Ok(entry) => entry,
+            Err(source) => return errors.push(unreadable("list it", directory, source)),
+        };
+        let (kind, path) = (entry.0, entry.1.path());
+        if entry.1.file_name().as_encoded_bytes().starts_with(b".") {
+            continue;
+        }
+        let manifest = path.extension().is_some_and(|e| e == "yaml" || e == "yml" || e == "json");
+        if kind.is_dir() {
+            walk(&path, depth + 1, files, errors);
+        } else if manifest && (!kind.is_symlink() || !path.is_dir()) {
+            files.push(path);
+        }
+    }
+}
+
+fn unreadable(operation: &'static str, path: &Path, source: io::Error) -> LoadError {
+    LoadError::Unreadable { operation, path: path.to_owned(), source }
+}
