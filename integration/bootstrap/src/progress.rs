@@ -3,7 +3,7 @@
 use std::fmt;
 use std::fs::File;
 use std::io;
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 use std::process::{Command, Stdio};
 use std::time::{Duration, Instant};
 
@@ -82,9 +82,11 @@ pub fn run(label: &str, command: &mut Command) -> Result<(), Error> {
     Err(Error::Failed { command: shown, status: status.to_string(), tail })
 }
 
-/// A command line as a person would type it.
+/// A command line as a person would type it, without the program's directory.
 pub fn show(command: &Command) -> String {
-    let words = std::iter::once(command.get_program()).chain(command.get_args());
+    let program = Path::new(command.get_program());
+    let name = program.file_name().unwrap_or(program.as_os_str());
+    let words = std::iter::once(name).chain(command.get_args());
     words.map(|word| word.to_string_lossy().into_owned()).collect::<Vec<_>>().join(" ")
 }
 
@@ -109,7 +111,7 @@ mod tests {
     #[test]
     fn a_program_that_does_not_exist_is_named() {
         let error = run("test", &mut Command::new("/nonexistent/program")).unwrap_err();
-        assert!(error.to_string().contains("/nonexistent/program"), "{error}");
+        assert!(error.to_string().contains("`program`"), "{error}");
     }
 
     #[test]

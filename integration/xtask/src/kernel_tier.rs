@@ -9,7 +9,8 @@ use anyhow::{Context, Result, bail};
 use serde_json::Value;
 
 use crate::summary::{Counts, Libtest};
-use crate::vm::{self, Job, Outcome, kernel};
+use crate::vm::kernel::{self, Kernel};
+use crate::vm::{self, Job, Outcome};
 use crate::{repo, setup, test};
 
 /// For all tests on one kernel.
@@ -27,12 +28,16 @@ pub(crate) fn run(only: Option<&str>, filter: Option<&str>) -> Result<Counts> {
     if names.is_empty() {
         bail!("no integration/tests/kernel_*.rs");
     }
+    // First what can be missing, then what takes long.
+    let all = only.map_or_else(|| kernel::SERIES.to_vec(), |series| vec![series]);
+    let kernels: Vec<Kernel> = all.into_iter().map(vm::prepare).collect::<Result<_>>()?;
     let agent = test::build_agent()?;
     let executables = build(&names)?;
     let mut total = Counts::default();
-    for series in only.map_or_else(|| kernel::SERIES.to_vec(), |series| vec![series]) {
+    for kernel in kernels {
+        let series = kernel.series.clone();
         println!("-- kernel {series}");
-        let counts = on(series, &executables, agent.clone().into(), filter).unwrap_or_else(|error| {
+        let counts = on(kernel, &executables, agent.clone().into(), filter).unwrap_or_else(|error| {
             eprintln!("error: kernel {series}: {error:#}");
             Counts::FAILURE
         });
@@ -45,14 +50,14 @@ pub(crate) fn run(only: Option<&str>, filter: Option<&str>) -> Result<Counts> {
     Ok(total)
 }
 
-fn on(series: &str, executables: &[PathBuf], agent: OsString, filter: Option<&str>) -> Result<Counts> {
+fn on(kernel: Kernel, executables: &[PathBuf], agent: OsString, filter: Option<&str>) -> Result<Counts> {
     let directory = repo::root()?.join("integration");
     let environment = vec![
         ("RINGFENCE_BIN".to_owned(), agent),
         ("CARGO_MANIFEST_DIR".to_owned(), directory.clone().into()), // as cargo sets it for tests
     ];
     let job = Job {
-        kernel: vm::prepare(series)?,
+        kernel,
         script: script(executables, filter),
         directory,
         environment,

@@ -1,5 +1,6 @@
 //! The lint tier: formatting, clippy and dependencies, of the workspace and of the eBPF programs.
 
+use std::path::Path;
 use std::process::Command;
 
 use anyhow::{Result, bail};
@@ -18,12 +19,13 @@ pub(crate) fn run() -> Result<Counts> {
     if !programs.join("Cargo.toml").is_file() {
         bail!("bpf/programs is missing: there is nothing to enforce with");
     }
+    let config = repo::root()?.join("deny.toml");
     let mut counts = Counts::default();
     counts += runner::check("fmt", repo::cargo()?.args(["fmt", "--all", "--check"]))?;
     let mut clippy = repo::cargo()?;
     clippy.args(["clippy", "--locked", "--workspace", "--all-targets", "--", "-D", "warnings"]);
     counts += runner::check("clippy", &mut clippy)?;
-    counts += runner::check("deny", deny(&mut repo::cargo()?))?;
+    counts += runner::check("deny", deny(&mut repo::cargo()?, &config))?;
 
     let here = || -> Result<Command> {
         let mut command = repo::cargo()?;
@@ -36,12 +38,11 @@ pub(crate) fn run() -> Result<Counts> {
     clippy.env("RUSTC_BOOTSTRAP", "1").args(["clippy", "--locked", "--release"]);
     clippy.args(["--target", "bpfel-unknown-none", "-Z", "build-std=core", "--", "-D", "warnings"]);
     counts += runner::check("clippy of the programs", &mut clippy)?;
-    let config = repo::root()?.join("deny.toml");
-    counts += runner::check("deny of the programs", deny(here()?.arg("--config").arg(config)))?;
+    counts += runner::check("deny of the programs", deny(&mut here()?, &config))?;
     Ok(counts)
 }
 
 /// Not `advisories`: that fetches a database over git, which machines that may only use registries cannot.
-fn deny(command: &mut Command) -> &mut Command {
-    command.args(["deny", "--locked", "check", "licenses", "bans", "sources"])
+fn deny<'a>(command: &'a mut Command, config: &Path) -> &'a mut Command {
+    command.args(["deny", "--locked", "--config"]).arg(config).args(["check", "licenses", "bans", "sources"])
 }

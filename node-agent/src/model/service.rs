@@ -3,7 +3,7 @@ use super::{Labels, ObjectName, Protocol};
 use serde::{Deserialize, Serialize};
 use std::net::IpAddr;
 
-/// A Service that has at least one address (headless and ExternalName ones decide nothing).
+/// A Service. Headless ones and those of type ExternalName have no address or node port here, and decide nothing.
 #[derive(Clone, PartialEq, Eq, Debug, Serialize, Deserialize)]
 pub struct Service {
     /// Namespace and name.

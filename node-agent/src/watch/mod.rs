@@ -5,5 +5,6 @@
 
 pub mod directory;
 pub mod object;
+pub mod queries;
 
 pub use object::Kind;

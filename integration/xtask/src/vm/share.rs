@@ -66,16 +66,21 @@ fn command(socket: &Path) -> Result<Command> {
     // It holds a descriptor for each file the guest knows; more than the hard limit would need a privilege.
     let limit = format!("--rlimit-nofile={}", hard_limit_of_files().min(1_000_000));
     // In containers only chroot works; the guest is ours, and the mount read-only.
-    if Path::new(IN_QEMU).is_file() {
+    let of_its_own = || OF_ITS_OWN.iter().find(|path| Path::new(path).is_file());
+    if of_its_own().is_none() && !Path::new(IN_QEMU).is_file() {
+        apt::install(&[Package { name: "virtiofsd", why: "gives virtual machines the host's files" }])?;
+    }
+    // The newer one first: its package leaves a link to it where the older one was.
+    if let Some(program) = of_its_own() {
+        command.arg(program);
+        command.args(["--shared-dir=/", "--sandbox=chroot", "--cache=always", "--log-level=warn"]);
+        // Announced mounts become automounts in the guest, which overlayfs refuses (EREMOTE).
+        command.arg("--no-announce-submounts");
+    } else if Path::new(IN_QEMU).is_file() {
         command.arg(IN_QEMU).args(["-o", "source=/", "-o", "sandbox=chroot", "-o", "cache=always"]);
         command.args(["-o", "log_level=warn"]);
     } else {
-        let installed = || OF_ITS_OWN.iter().find(|path| Path::new(path).is_file());
-        if installed().is_none() {
-            apt::install(&[Package { name: "virtiofsd", why: "gives virtual machines the host's files" }])?;
-        }
-        command.arg(installed().context("virtiofsd is missing although its package is installed")?);
-        command.args(["--shared-dir=/", "--sandbox=chroot", "--cache=always", "--log-level=warn"]);
+        bail!("virtiofsd is missing although its package is installed");
     }
     command.arg(limit).arg(format!("--socket-path={}", socket.display()));
     Ok(command)

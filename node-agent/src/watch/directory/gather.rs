@@ -21,6 +21,25 @@ pub(super) enum Raw {
     Made,
 }
 
+impl Raw {
+    /// Kind and name of the controller of a pod: its workload, or whom its ownerReferences name.
+    pub(super) fn owner(&self) -> Option<(String, String)> {
+        let text =
+            |value: &Value, pointer: &str| value.pointer(pointer).and_then(Value::as_str).map(str::to_owned);
+        match self {
+            Self::Template(workload, _) => {
+                Some((text(workload, "/kind")?, text(workload, "/metadata/name")?))
+            }
+            Self::Object(object) => {
+                let owners = object.pointer("/metadata/ownerReferences")?.as_array()?;
+                let owner = owners.iter().find(|o| o.get("controller") == Some(&Value::Bool(true)))?;
+                Some((text(owner, "/kind")?, text(owner, "/name")?))
+            }
+            Self::Made => None,
+        }
+    }
+}
+
 /// A value with where it comes from.
 #[derive(Clone, Debug)]
 pub(super) struct Draft<T> {

@@ -83,13 +83,12 @@ impl Loaded {
 
     /// The cluster as the pure half takes it, as revision 1.
     pub fn snapshot(&self) -> Snapshot {
-        let services = self.services.iter().filter(|(name, _)| !self.addressless.contains(*name));
         Snapshot {
             revision: 1,
             pods: values(self.pods.iter()),
             namespaces: values(self.namespaces.iter()),
             nodes: values(self.nodes.iter()),
-            services: values(services),
+            services: values(self.services.iter()),
             slices: values(self.slices.iter()),
             policies: values(self.policies.iter()),
             publications: values(self.publications.iter()),

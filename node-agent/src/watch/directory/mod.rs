@@ -8,6 +8,7 @@
 //! object names itself; and, with [`Options::previous`], everything that was filled in before. Without it an added pod
 //! or Service can shift those after it (by name), so what must last is written back with [`Loaded::objects`].
 
+mod apply;
 mod contradictions;
 mod documents;
 mod error;
@@ -25,10 +26,12 @@ mod services;
 mod tests;
 mod uid;
 mod value;
+mod write;
 
 pub use error::{LoadError, LoadErrors};
 pub use loaded::{Entry, Loaded, PassedOver};
 pub use origin::Origin;
+pub use write::{WriteError, file_name, publish, remove, write};
 
 use gather::Gathered;
 use items::Items;
@@ -47,12 +50,45 @@ pub enum Mode {
 }
 
 /// How to read a directory.
-#[derive(Clone, Copy, Debug, Default)]
+#[derive(Clone, Copy, Debug)]
 pub struct Options<'a> {
     /// How strictly.
     pub mode: Mode,
+    /// How many nodes a cluster has that declares none.
+    pub nodes: usize,
+    /// Families of the addresses that are filled in.
+    pub families: Families,
     /// What was read last time: objects that are still there keep the node, addresses and ports they were given then.
     pub previous: Option<&'a Loaded>,
+}
+
+impl Default for Options<'_> {
+    fn default() -> Self {
+        Self { mode: Mode::Accept, nodes: 3, families: Families::default(), previous: None }
+    }
+}
+
+/// Families of a cluster's addresses.
+#[derive(Clone, Copy, PartialEq, Eq, Debug, Default)]
+pub enum Families {
+    /// Both, IPv4 first.
+    #[default]
+    Dual,
+    /// IPv4 alone.
+    V4,
+    /// IPv6 alone.
+    V6,
+}
+
+impl Families {
+    /// Whether IPv4 (`true`), IPv6 (`false`) or both.
+    pub(super) fn ipv4(self) -> &'static [bool] {
+        match self {
+            Self::Dual => &[true, false],
+            Self::V4 => &[true],
+            Self::V6 => &[false],
+        }
+    }
 }
 
 /// Reads a directory (or one file) as a cluster.
@@ -60,30 +96,52 @@ pub struct Options<'a> {
 /// # Errors
 /// Every fault found, each naming file, object and field.
 pub fn read(directory: &Path, mode: Mode) -> Result<Loaded, LoadErrors> {
-    read_with(directory, Options { mode, previous: None })
+    read_all(&[directory], Options { mode, ..Options::default() })
 }
 
-/// As [`read`], with [`Options`].
+/// Reads several directories or files as one cluster.
 ///
 /// # Errors
 /// As [`read`].
-pub fn read_with(directory: &Path, options: Options<'_>) -> Result<Loaded, LoadErrors> {
-    let files = files::list(directory).map_err(LoadErrors)?;
+pub fn read_all(paths: &[&Path], options: Options<'_>) -> Result<Loaded, LoadErrors> {
+    let (files, errors) = read_files(paths);
+    assemble(files.iter(), options, None, errors)
+}
+
+/// Reads directories or files on top of a cluster: what they hold is added or replaced, everything else stays as it is.
+/// [`Options::previous`] is `base`.
+///
+/// # Errors
+/// As [`read`].
+pub fn apply(base: &Loaded, paths: &[&Path], options: Options<'_>) -> Result<Loaded, LoadErrors> {
+    let (files, errors) = read_files(paths);
+    assemble(files.iter(), Options { previous: Some(base), ..options }, Some(base), errors)
+}
+
+fn read_files(paths: &[&Path]) -> (Vec<Items>, Vec<LoadError>) {
     let (mut read, mut errors) = (Vec::new(), Vec::new());
-    for file in files {
-        let file: Arc<Path> = file.into();
-        match files::text(&file).and_then(|text| items::read(&file, &text)) {
-            Ok(items) => read.push(items),
-            Err(error) => errors.push(error),
+    for path in paths {
+        match files::list(path) {
+            Err(unreadable) => errors.extend(unreadable),
+            Ok(files) => {
+                for file in files {
+                    let file: Arc<Path> = file.into();
+                    match files::text(&file).and_then(|text| items::read(&file, &text)) {
+                        Ok(items) => read.push(items),
+                        Err(error) => errors.push(error),
+                    }
+                }
+            }
         }
     }
-    assemble(read.iter(), options, errors)
+    (read, errors)
 }
 
 /// Makes a cluster of the objects of all files.
 fn assemble<'a>(
     files: impl Iterator<Item = &'a Items>,
     options: Options<'_>,
+    base: Option<&Loaded>,
     mut errors: Vec<LoadError>,
 ) -> Result<Loaded, LoadErrors> {
     let mut all = Gathered::default();
@@ -94,14 +152,17 @@ fn assemble<'a>(
     if !errors.is_empty() {
         return Err(LoadErrors(errors));
     }
+    if let Some(base) = base {
+        apply::onto(&mut all, base);
+    }
     all.pods.retain(|_, pod| !pod.value.finished);
-    nodes::declare(&mut all);
+    nodes::declare(&mut all, options.nodes);
     expand::workloads(&mut all);
     nodes::namespaces(&mut all);
-    nodes::addresses(&mut all).map_err(|error| LoadErrors(vec![error]))?;
+    nodes::addresses(&mut all, options).map_err(|error| LoadErrors(vec![error]))?;
     place::schedule(&mut all, options.previous);
     place::addresses(&mut all, options.previous, &mut errors);
-    services::complete(&mut all, options.previous, &mut errors);
+    services::complete(&mut all, options, &mut errors);
     if options.mode == Mode::Accept {
         contradictions::find(&all, &mut errors);
     }

@@ -2,6 +2,7 @@
 use super::error::LoadError;
 use super::gather::{Draft, Gathered, Raw};
 use super::uid;
+use super::{Families, Options};
 use crate::model::{Labels, Node, ObjectName};
 use crate::watch::object::{NODE_LABELS, make_namespace, overlap};
 use ipnetwork::{IpNetwork, Ipv4Network, Ipv6Network};
@@ -9,8 +10,6 @@ use std::collections::BTreeSet;
 use std::net::{IpAddr, Ipv4Addr, Ipv6Addr};
 use std::sync::Arc;
 
-/// How many nodes a cluster has of which none is declared.
-const NODES: usize = 3;
 /// Node N (from 1, by name) gets the N-th /24 after this, unless it names a CIDR itself.
 const POD_CIDR_V4: Ipv4Addr = Ipv4Addr::new(10, 244, 0, 0);
 /// Node N's is `fd00:10:244:N::/64`.
@@ -22,8 +21,8 @@ const NODE_V6: Ipv6Addr = Ipv6Addr::new(0xfd00, 0x10, 0x88, 0, 0, 0, 0, 0x10);
 /// Defaults are looked for among so many numbers; 10.244.0.0 to 10.255.255.0.
 const NUMBERS: u16 = 3000;
 
-/// Makes the nodes that pods name, and if none is declared fills up to three: `node1`, `node2`, `node3`.
-pub(super) fn declare(all: &mut Gathered) {
+/// Makes the nodes that pods name, and if none is declared fills up to `count`: `node1`, `node2`, `node3`.
+pub(super) fn declare(all: &mut Gathered, count: usize) {
     let named = all.pods.values().filter_map(|p| p.value.pod.node.as_ref());
     let templates = all.workloads.values().filter_map(|w| w.value.template.pod.node.as_ref());
     let named: BTreeSet<String> = named.chain(templates).cloned().collect();
@@ -31,8 +30,8 @@ pub(super) fn declare(all: &mut Gathered) {
     for name in named {
         make(all, name);
     }
-    for number in (1..).take_while(|n| !declared && *n <= NODES) {
-        if all.nodes.len() < NODES {
+    for number in (1..).take_while(|n| !declared && *n <= count) {
+        if all.nodes.len() < count {
             make(all, format!("node{number}"));
         }
     }
@@ -82,12 +81,20 @@ fn label(node: &mut Node) {
     }
 }
 
-/// Gives addresses and pod CIDRs to the nodes that have none: of both families, unless the other of the two is there
-/// and of one family only. Node N takes the N-th of each, or the next one that is free.
+/// Gives addresses and pod CIDRs to the nodes that have none: of the wanted families, unless the other of the
+/// two is there: then of its. Node N takes the N-th of each, or the next one that is free;
+/// one that was in `previous` keeps what it had.
 ///
 /// # Errors
 /// If there are too many nodes for the defaults.
-pub(super) fn addresses(all: &mut Gathered) -> Result<(), LoadError> {
+pub(super) fn addresses(all: &mut Gathered, options: Options<'_>) -> Result<(), LoadError> {
+    for (name, node) in all.nodes.iter_mut().map(|(name, draft)| (name, &mut draft.value)) {
+        let Some(before) = options.previous.and_then(|p| p.nodes.get(name)) else { continue };
+        if node.addresses.is_empty() && node.pod_cidrs.is_empty() {
+            node.addresses.clone_from(&before.value.addresses);
+            node.pod_cidrs.clone_from(&before.value.pod_cidrs);
+        }
+    }
     let mut cidrs: Vec<IpNetwork> = all.nodes.values().flat_map(|n| n.value.pod_cidrs.clone()).collect();
     let mut taken: BTreeSet<IpAddr> = all.nodes.values().flat_map(|n| n.value.addresses.clone()).collect();
     taken.extend(all.pods.values().flat_map(|p| p.value.pod.addresses.clone()));
@@ -95,8 +102,8 @@ pub(super) fn addresses(all: &mut Gathered) -> Result<(), LoadError> {
         let node = &mut draft.value;
         let number = u16::try_from(index + 1).unwrap_or(NUMBERS);
         let full = || too_many(&node.name);
-        let of_addresses = families(node.addresses.iter().map(IpAddr::is_ipv4));
-        let of_cidrs = families(node.pod_cidrs.iter().map(IpNetwork::is_ipv4));
+        let of_addresses = families(options.families, node.addresses.iter().map(IpAddr::is_ipv4));
+        let of_cidrs = families(options.families, node.pod_cidrs.iter().map(IpNetwork::is_ipv4));
         if node.addresses.is_empty() {
             for ipv4 in of_cidrs {
                 let free = (number..NUMBERS).chain(1..number).map(|n| node_address(n, ipv4));
@@ -118,10 +125,10 @@ pub(super) fn addresses(all: &mut Gathered) -> Result<(), LoadError> {
     Ok(())
 }
 
-/// The families that are there, IPv4 (`true`) first; both if none is.
-fn families(present: impl Iterator<Item = bool>) -> Vec<bool> {
+/// The families that are there, IPv4 (`true`) first; if none is, those wanted.
+fn families(wanted: Families, present: impl Iterator<Item = bool>) -> Vec<bool> {
     let present: BTreeSet<bool> = present.collect();
-    [true, false].into_iter().filter(|family| present.is_empty() || present.contains(family)).collect()
+    if present.is_empty() { wanted.ipv4().to_vec() } else { present.into_iter().rev().collect() }
 }
 
 fn node_address(number: u16, ipv4: bool) -> IpAddr {

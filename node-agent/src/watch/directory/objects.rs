@@ -65,6 +65,11 @@ pub(super) fn pod(entry: &Entry<Pod>, nodes: &BTreeMap<String, Entry<Node>>) -> 
     let pod = &*entry.value;
     let mut object = named(&entry.raw, Kind::Pod, &pod.name);
     uid(&mut object, &pod.uid);
+    if let Raw::Template(workload, _) = &entry.raw {
+        within(&mut object, "metadata", |metadata| {
+            metadata.insert("ownerReferences".into(), owners(workload))
+        });
+    }
     labels(&mut object, &pod.labels);
     if let Some(node) = &pod.node {
         within(&mut object, "spec", |spec| spec.insert("nodeName".into(), (**node).into()));
@@ -103,6 +108,19 @@ pub(super) fn service(entry: &Entry<Service>, addressless: bool) -> Value {
         }
     });
     Value::Object(object)
+}
+
+/// What a controller writes into the pods it makes.
+fn owners(workload: &Value) -> Value {
+    let metadata = &workload["metadata"];
+    let (kind, name) = (&workload["kind"], &metadata["name"]);
+    let of = |v: &Value| v.as_str().unwrap_or_default().to_owned();
+    let namespace = metadata["namespace"].as_str().unwrap_or("default");
+    let uid = match metadata["uid"].as_str() {
+        Some(uid) => uid.to_owned(),
+        None => super::uid::of(&of(kind), &ObjectName::new(namespace, of(name))),
+    };
+    json!([{"apiVersion": workload["apiVersion"], "kind": kind, "name": name, "uid": uid, "controller": true}])
 }
 
 fn uid(object: &mut Map<String, Value>, uid: &str) {

@@ -1,5 +1,5 @@
 //! Addresses and node ports of Services that have none yet.
-use super::Loaded;
+use super::Options;
 use super::error::LoadError;
 use super::gather::Gathered;
 use super::place::nth;
@@ -17,23 +17,27 @@ const FIRST: u128 = 16;
 /// The API server's default `--service-node-port-range`.
 const NODE_PORTS: std::ops::RangeInclusive<u16> = 30_000..=32_767;
 
-/// Gives ClusterIPs to Services that name none (of both families, unless ipFamilies or SingleStack say otherwise), and
+/// Gives ClusterIPs to Services that name none (of the cluster's families, unless ipFamilies or SingleStack say otherwise), and
 /// node ports to the ports of NodePort and LoadBalancer Services that name none; those of `previous` where it has them.
 ///
 /// # Errors
 /// If the ranges are used up.
-pub(super) fn complete(all: &mut Gathered, previous: Option<&Loaded>, errors: &mut Vec<LoadError>) {
+pub(super) fn complete(all: &mut Gathered, options: Options<'_>, errors: &mut Vec<LoadError>) {
     let networks =
         [Ipv4Network::new(V4.0, V4.1).map(IpNetwork::V4), Ipv6Network::new(V6.0, V6.1).map(IpNetwork::V6)];
     let [Ok(v4), Ok(v6)] = networks else { return };
     let services = || all.services.values().map(|s| &s.value.service);
     let mut ips: BTreeSet<IpAddr> = services().flat_map(|s| s.cluster_ips.clone()).collect();
     let mut ports: BTreeSet<u16> = services().flat_map(|s| &s.ports).filter_map(|p| p.node_port).collect();
-    let old = |name: &ObjectName| previous.and_then(|p| p.services.get(name)).map(|s| s.value.clone());
+    let old =
+        |name: &ObjectName| options.previous.and_then(|p| p.services.get(name)).map(|s| s.value.clone());
     for keep in [true, false] {
         for (name, draft) in all.services.iter_mut().filter(|(_, d)| !d.value.addressless) {
             let old = old(name).filter(|_| keep);
-            let wanted = draft.value.ipv4_first.clone().unwrap_or_else(|| vec![true, false]);
+            let cluster = options.families.ipv4();
+            let mut wanted =
+                if draft.value.ipv4.is_empty() { cluster.to_vec() } else { draft.value.ipv4.clone() };
+            wanted.truncate(if draft.value.single_stack { 1 } else { 2 });
             let service = &mut draft.value.service;
             if service.cluster_ips.is_empty() {
                 let kept =

@@ -26,7 +26,7 @@ pub use findings::Finding;
 pub use kind::Kind;
 pub use workload::WorkloadKind;
 
-pub(crate) use address::overlap;
+pub(crate) use address::{address, overlap};
 pub(crate) use cluster::{NODE_LABELS, make_namespace};
 pub(crate) use kind::{Concern, concern};
 pub(crate) use meta::Owner;

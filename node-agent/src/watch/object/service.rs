@@ -16,8 +16,10 @@ pub(crate) struct ServiceObject {
     pub(crate) service: Service,
     /// Headless or ExternalName: it has no address and decides nothing.
     pub(crate) addressless: bool,
-    /// Families it wants an address of, in order; `None`: whatever the cluster has.
-    pub(crate) ipv4_first: Option<Vec<bool>>,
+    /// Whether it wants IPv4 (`true`) or IPv6 addresses, in order; empty: what the cluster has.
+    pub(crate) ipv4: Vec<bool>,
+    /// `ipFamilyPolicy: SingleStack`: of those only the first.
+    pub(crate) single_stack: bool,
     /// NodePort or LoadBalancer: each of its ports has a port on every node.
     pub(crate) node_ports: bool,
 }
@@ -102,13 +104,15 @@ pub(super) fn read(meta: Meta, object: &Value, f: &mut Findings) -> Option<Servi
         }
     }
     let selector = spec.selector.map(|s| meta::labels(&at.key("selector"), s, f)).filter(|s| !s.is_empty());
-    let families = spec.ip_families.unwrap_or_default();
-    let families = families.iter().map(|family| family == "IPv4").collect::<Vec<_>>();
-    let ipv4_first = match (families.is_empty(), spec.ip_family_policy.as_deref()) {
-        (false, _) => Some(families),
-        (true, Some("SingleStack")) => Some(vec![true]),
-        (true, _) => None,
-    };
+    let ipv4 = spec.ip_families.iter().flatten().map(|family| family == "IPv4").collect();
+    let single_stack = spec.ip_family_policy.as_deref() == Some("SingleStack");
+    let addressless = headless || external_name;
+    let mut ports = ports(&at.key("ports"), spec.ports.unwrap_or_default(), addressless, f);
+    if addressless {
+        // Nothing leads to it, whatever else it says.
+        external_ips.clear();
+        ports.iter_mut().for_each(|port| port.node_port = None);
+    }
     let service = Service {
         name: meta.name,
         selector,
@@ -116,9 +120,9 @@ pub(super) fn read(meta: Meta, object: &Value, f: &mut Findings) -> Option<Servi
         external_ips,
         external_traffic_policy: traffic(&at.key("externalTrafficPolicy"), spec.external_traffic_policy, f),
         internal_traffic_policy: traffic(&at.key("internalTrafficPolicy"), spec.internal_traffic_policy, f),
-        ports: ports(&at.key("ports"), spec.ports.unwrap_or_default(), headless || external_name, f),
+        ports,
     };
-    Some(ServiceObject { service, addressless: headless || external_name, ipv4_first, node_ports })
+    Some(ServiceObject { service, addressless, ipv4, single_stack, node_ports })
 }
 
 fn ips(at: &FieldPath<'_>, list: &[String], f: &mut Findings) -> Vec<IpAddr> {

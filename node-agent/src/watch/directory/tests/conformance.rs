@@ -1,6 +1,7 @@
 //! The conformance data is what anybody's manifests look like: all of it loads, and survives being written back.
 use super::support::{essence, write_all};
 use crate::watch::directory::{Mode, read};
+use crate::watch::queries;
 use std::path::{Path, PathBuf};
 
 /// Every directory with manifests of its own below `integration/conformance`.
@@ -40,4 +41,19 @@ fn every_conformance_case_is_the_same_after_being_written_back() {
         let after = read(directory.path(), Mode::Accept).unwrap();
         assert_eq!(essence(&before), essence(&after), "{}", case.display());
     }
+}
+
+#[test]
+fn every_conformance_query_can_be_asked() {
+    let mut asked = 0;
+    for case in cases() {
+        let snapshot = read(&case, Mode::Accept).unwrap().snapshot();
+        let resolver = queries::Resolver::new(&snapshot);
+        for query in queries::read(&case.join("queries.jsonl")).unwrap_or_else(|e| panic!("{e}")) {
+            resolver.resolve(&query).unwrap_or_else(|e| panic!("{e}"));
+            assert!(query.expected().is_some(), "{}:{}", query.file, query.line);
+            asked += 1;
+        }
+    }
+    assert!(asked > 5000, "only {asked} queries");
 }
