@@ -4,6 +4,7 @@ use anyhow::{Context, Result, ensure};
 use ipnetwork::IpNetwork;
 use nix::mount::{MsFlags, mount};
 use nix::sched::{CloneFlags, unshare};
+use ringfence::apply::bpf::object::OBJECT;
 use ringfence::apply::bpf::{AttachMode, Datapath, Device, Options, Role, Sizes};
 use ringfence::policy::tables::Tables;
 use ringfence_abi::{Addr, AddressValue, PolicyKey, PolicyValue, PortBitmap, PrefixValue};
@@ -12,11 +13,6 @@ use std::path::{Path, PathBuf};
 use std::process::Command;
 use std::sync::Arc;
 use std::time::Duration;
-
-fn object() -> &'static [u8] {
-    let path = std::env::var("RF_OBJECT").unwrap_or_default();
-    Vec::leak(std::fs::read(path).unwrap_or_default())
-}
 
 /// Runs `test` in namespaces of its own, with a netlink handle and an empty bpffs.
 fn on_a_node<F, R>(test: F) -> Result<()>
@@ -39,7 +35,13 @@ where
 }
 
 fn options(pins: &Path, mode: AttachMode, tables: u32) -> Options {
-    Options { object: object(), pins: pins.to_owned(), mark_shift: 24, sizes: Sizes::initial(tables, 1024), mode }
+    Options {
+        object: OBJECT,
+        pins: pins.to_owned(),
+        mark_shift: 24,
+        sizes: Sizes::initial(tables, 1024),
+        mode,
+    }
 }
 
 fn ip(arguments: &str) -> Result<()> {
@@ -59,7 +61,9 @@ fn tables(n: u32) -> Result<Tables> {
         let ip = IpAddr::V4(Ipv4Addr::from(0x0a00_0000 + i));
         tables.addresses.insert(Addr::from(ip), AddressValue { class: i, ..AddressValue::default() });
         tables.prefixes.insert(IpNetwork::new(ip, 32)?, PrefixValue { class: i, ..PrefixValue::default() });
-        tables.policy.insert(PolicyKey { profile: i, class: 1 }, PolicyValue { tcp: 1, ..PolicyValue::default() });
+        tables
+            .policy
+            .insert(PolicyKey { profile: i, class: 1 }, PolicyValue { tcp: 1, ..PolicyValue::default() });
     }
     let mut bitmap = PortBitmap { words: [0; 1024] };
     bitmap.words[1] = 1 << 16;
@@ -98,9 +102,12 @@ fn programs_outlive_the_agent_and_are_put_back_when_somebody_takes_them_away() -
 
             // Somebody detaches programs.
             match mode {
-                AttachMode::Tcx => std::fs::remove_file(pins.join(format!("links/{}-ingress", devices[0].ifindex)))?,
+                AttachMode::Tcx => {
+                    std::fs::remove_file(pins.join(format!("links/{}-ingress", devices[0].ifindex)))?
+                }
                 AttachMode::Clsact => {
-                    let status = Command::new("tc").args(["qdisc", "del", "dev", "pod0", "clsact"]).status()?;
+                    let status =
+                        Command::new("tc").args(["qdisc", "del", "dev", "pod0", "clsact"]).status()?;
                     ensure!(status.success(), "tc");
                 }
             }
@@ -120,7 +127,11 @@ fn programs_outlive_the_agent_and_are_put_back_when_somebody_takes_them_away() -
             ensure!(done.errors.is_empty(), "{mode:?}: {done:?}");
             if mode == AttachMode::Tcx {
                 let id = devices[2].ifindex;
-                ensure!(links(&pins)? == [format!("{id}-egress"), format!("{id}-ingress")], "{:?}", links(&pins)?);
+                ensure!(
+                    links(&pins)? == [format!("{id}-egress"), format!("{id}-ingress")],
+                    "{:?}",
+                    links(&pins)?
+                );
             }
             Ok(())
         })?;

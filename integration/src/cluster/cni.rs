@@ -11,10 +11,12 @@ const PLUGINS: &str = "/usr/lib/cni";
 
 /// The chain of a node, without portmap: these pods have no hostPorts.
 fn chain(node: &Node) -> Result<Vec<Value>> {
-    let cidrs = [format!("10.64.{}.0/24", node.number).parse()?, format!("fd00:64:{}::/64", node.number).parse()?];
+    let cidrs =
+        [format!("10.64.{}.0/24", node.number).parse()?, format!("fd00:64:{}::/64", node.number).parse()?];
     let (state, ipam) = (node.state_dir(), node.ipam_dir());
     let socket = Path::new("/run/ringfence/agent.sock");
-    let list = Conflist { pod_cidrs: &cidrs, mtu: 1400, socket, state_dir: &state, ipam_dir: Some(&ipam) }.to_json();
+    let list =
+        Conflist { pod_cidrs: &cidrs, mtu: 1400, socket, state_dir: &state, ipam_dir: Some(&ipam) }.to_json();
     let plugins = list["plugins"].as_array().context("no plugins")?;
     let here = plugins.iter().filter(|p| p["type"] != "portmap");
     Ok(here
@@ -39,7 +41,8 @@ fn call(node: &Node, command: &str, config: &Value, container: &str, args: &str)
         ("CNI_ARGS", args),
         ("CNI_PATH", PLUGINS),
     ];
-    let out = node.machine.run_with(None, &program.to_string_lossy(), &[], &variables, &config.to_string())?;
+    let out =
+        node.machine.run_with(None, &program.to_string_lossy(), &[], &variables, &config.to_string())?;
     if out.trim().is_empty() { Ok(Value::Null) } else { Ok(serde_json::from_str(&out)?) }
 }
 

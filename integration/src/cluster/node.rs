@@ -110,7 +110,8 @@ impl Node {
     pub fn status(&self) -> Result<StatusReport> {
         let binary = binary()?;
         // Exit code 3 says "not ready"; the report is there all the same.
-        let out = self.machine.command(None, &binary.to_string_lossy()).args(["status", "-o", "json"]).output()?;
+        let out =
+            self.machine.command(None, &binary.to_string_lossy()).args(["status", "-o", "json"]).output()?;
         serde_json::from_slice(&out.stdout)
             .with_context(|| format!("{}: {}", self.name, String::from_utf8_lossy(&out.stderr)))
     }

@@ -21,7 +21,10 @@ pub struct Pod {
 }
 
 /// Runs `work` on a thread of its own inside a network namespace. Sockets it returns stay in there.
-pub fn in_netns<T: Send + 'static>(netns: &Path, work: impl FnOnce() -> Result<T> + Send + 'static) -> Result<T> {
+pub fn in_netns<T: Send + 'static>(
+    netns: &Path,
+    work: impl FnOnce() -> Result<T> + Send + 'static,
+) -> Result<T> {
     let file = File::open(netns).with_context(|| netns.display().to_string())?;
     let thread = std::thread::spawn(move || {
         setns(file, CloneFlags::CLONE_NEWNET)?;
@@ -98,4 +101,3 @@ fn echo(mut stream: TcpStream) {
         }
     }
 }
-

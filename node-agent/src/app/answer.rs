@@ -41,7 +41,10 @@ impl Reconciler {
 
     async fn register(&mut self, request: &AddRequest) -> Result<u32, Refusal> {
         let failed = |e: &dyn std::fmt::Display| Refusal::new(RefusalKind::Failed, e);
-        request.sandbox.check().map_err(|what| Refusal::new(RefusalKind::Invalid, format!("{what} is malformed")))?;
+        request
+            .sandbox
+            .check()
+            .map_err(|what| Refusal::new(RefusalKind::Invalid, format!("{what} is malformed")))?;
         if self.known.snapshot.is_none() {
             let message = "the agent has not heard all objects from its source yet";
             return Err(Refusal::new(RefusalKind::TryLater, message));
@@ -72,7 +75,8 @@ impl Reconciler {
             Ok(true) => {
                 let ifindex = self.registry.get(&sandbox).map_or(0, |record| record.ifindex);
                 let replaced = self.waiting.extract_if(.., |w| w.is_for(&sandbox));
-                replaced.for_each(|w| w.refuse(Refusal::new(RefusalKind::TryLater, "the pod is being deleted")));
+                replaced
+                    .for_each(|w| w.refuse(Refusal::new(RefusalKind::TryLater, "the pod is being deleted")));
                 self.waiting.push(Waiting::del(sandbox, ifindex, reply));
                 return;
             }
@@ -90,7 +94,10 @@ impl Reconciler {
             return Err(Refusal::new(RefusalKind::Unknown, message));
         };
         if !record.fits(request, ifindex) {
-            return changed(format!("pod {} was attached with another device or other addresses", request.pod));
+            return changed(format!(
+                "pod {} was attached with another device or other addresses",
+                request.pod
+            ));
         }
         match self.enforcer.enforced().endpoints.get(&ifindex) {
             Some(entry) if entry.flags & EndpointValue::DENY_ALL == 0 => {}
@@ -111,7 +118,8 @@ impl Reconciler {
         if self.readiness.is_ready() {
             return Ok(());
         }
-        let message = format!("the node is not ready: waiting for {}", self.readiness.waiting_for().join(", "));
+        let message =
+            format!("the node is not ready: waiting for {}", self.readiness.waiting_for().join(", "));
         Err(Refusal::new(RefusalKind::TryLater, message))
     }
 

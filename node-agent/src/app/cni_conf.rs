@@ -6,13 +6,15 @@ use crate::desired::Snapshot;
 impl Reconciler {
     /// Installs the CNI configuration, where one is asked for, once the node is ready.
     pub(super) fn install_cni(&mut self, snapshot: &Snapshot) {
-        let (Some(dir), Some(mtu), true) = (&self.config.cni_conf_dir, self.mesh.mtu(), self.readiness.is_ready())
+        let (Some(dir), Some(mtu), true) =
+            (&self.config.cni_conf_dir, self.mesh.mtu(), self.readiness.is_ready())
         else {
             return;
         };
         let pod_cidrs = snapshot.nodes.get(&self.config.node).map_or(&[][..], |node| &node.pod_cidrs);
         if pod_cidrs.is_empty() {
-            let why = format!("Node {} has no spec.podCIDRs: no CNI configuration can be made", self.config.node);
+            let why =
+                format!("Node {} has no spec.podCIDRs: no CNI configuration can be made", self.config.node);
             self.troubles.note("cni", Err::<(), _>(why));
             return;
         }

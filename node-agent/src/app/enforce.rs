@@ -98,7 +98,11 @@ impl Enforcer {
 
     /// Makes room for what the snapshot asks for, and plans the way there. Whether tables grew: then every hook must be
     /// moved to the new ones before anything is written.
-    pub(super) async fn prepare(&mut self, snapshot: &Snapshot, local: &LocalView) -> Result<bool, DatapathError> {
+    pub(super) async fn prepare(
+        &mut self,
+        snapshot: &Snapshot,
+        local: &LocalView,
+    ) -> Result<bool, DatapathError> {
         let CompileOutput { tables, problems, revision } = self.compiler.compile(snapshot, local);
         self.problems = problems;
         let mut datapath = self.datapath.lock().await;
@@ -119,12 +123,8 @@ impl Enforcer {
         if !grew.is_empty() {
             tracing::info!(tables = ?grew, "tables grew");
         }
-        self.pending = Some(Pending {
-            from: observed,
-            target: tables,
-            compiled: revision,
-            snapshot: snapshot.revision,
-        });
+        self.pending =
+            Some(Pending { from: observed, target: tables, compiled: revision, snapshot: snapshot.revision });
         Ok(!grew.is_empty())
     }
 
@@ -163,7 +163,9 @@ impl Enforcer {
             // ADD came again for a pod that is attached already: it goes on working.
             return Ok(());
         }
-        let address = |v6: bool| record.addresses.iter().find(|a| a.is_ipv6() == v6).map_or(Addr::NONE, |a| (*a).into());
+        let address = |v6: bool| {
+            record.addresses.iter().find(|a| a.is_ipv6() == v6).map_or(Addr::NONE, |a| (*a).into())
+        };
         let entry = EndpointValue {
             id: record.id,
             flags: EndpointValue::DENY_ALL,

@@ -46,7 +46,9 @@ pub(super) async fn run(
         }
         if changed {
             let problems = index.problems();
-            problems.iter().for_each(|problem| tracing::warn!(%problem, "taken more restrictively than written"));
+            problems
+                .iter()
+                .for_each(|problem| tracing::warn!(%problem, "taken more restrictively than written"));
             known.send_replace(Known {
                 snapshot: index.snapshot(),
                 problems: Arc::new(problems),

@@ -4,7 +4,12 @@ use crate::policy::tables::Tables;
 use ringfence_abi::Config;
 
 /// Adds and flips.
-pub(super) fn begin(datapath: &mut Datapath, old: &Tables, new: &Tables, ports: [u16; 2]) -> Result<(), DatapathError> {
+pub(super) fn begin(
+    datapath: &mut Datapath,
+    old: &Tables,
+    new: &Tables,
+    ports: [u16; 2],
+) -> Result<(), DatapathError> {
     let isolated = |t: &Tables| t.endpoints.values().any(|e| e.ingress_profile | e.egress_profile != 0);
     let before = datapath.maps().config()?;
     let flags = if isolated(old) || isolated(new) { Config::ANY_ISOLATED } else { 0 };

@@ -15,19 +15,13 @@ pub(super) enum KeysError {
     Store(#[from] StoreError),
     /// What would be published is not valid.
     #[error("cannot publish for Node {node}: {source}")]
-    Publication {
-        node: String,
-        source: PublicationError,
-    },
+    Publication { node: String, source: PublicationError },
     /// It could not be published.
     #[error(transparent)]
     Write(#[from] WriteError),
     /// The node has none of the addresses that its Node object names.
     #[error("Node {node}: this machine has none of its addresses {addresses:?}; mend status.addresses")]
-    NoAddress {
-        node: String,
-        addresses: Vec<IpAddr>,
-    },
+    NoAddress { node: String, addresses: Vec<IpAddr> },
 }
 
 /// The keys of both planes, and the store that holds its lock while they are used.
@@ -39,10 +33,19 @@ pub(super) struct Keys {
 impl Keys {
     /// Takes the keys from disk, or makes them. Keys of another Node UID, of other epochs than the mesh's, and keys that
     /// are not those this node has published, are not used any more: both are made anew.
-    pub(super) fn open(config: &Config, node: &Node, snapshot: &Snapshot, epoch: Epoch) -> Result<Self, KeysError> {
+    pub(super) fn open(
+        config: &Config,
+        node: &Node,
+        snapshot: &Snapshot,
+        epoch: Epoch,
+    ) -> Result<Self, KeysError> {
         let (mut store, remade) = KeyStore::open_for_new_node(&config.keys(), &node.uid)?;
         if remade {
-            tracing::warn!(node = node.name, uid = node.uid, "the Node object is a new one: keys are made anew");
+            tracing::warn!(
+                node = node.name,
+                uid = node.uid,
+                "the Node object is a new one: keys are made anew"
+            );
         }
         let on_disk = store.load()?;
         let there = on_disk.zero.is_some() && on_disk.one.is_some();

@@ -1,9 +1,9 @@
 //! The mesh from snapshot to kernel: keys, publication, compile, converge.
+use super::Config;
 use super::enforce::SharedDatapath;
 use super::guard::{self, GuardError};
 use super::keys::{Keys, KeysError};
 use super::troubles::Troubles;
-use super::Config;
 use crate::apply::bpf::{Attached, Device, Role};
 use crate::apply::mesh::{MeshApplyError, MeshExecutor, MeshExecutorConfig, Programs, Report, converge};
 use crate::desired::Snapshot;

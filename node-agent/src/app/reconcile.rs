@@ -2,6 +2,7 @@
 //! once a second; each time it brings the kernel from what it is to what it shall be, by difference.
 use super::calls::Waiting;
 use super::enforce::Enforcer;
+use super::index::Known;
 use super::mesh::MeshKeeper;
 use super::troubles::Troubles;
 use super::{Config, hooks};
@@ -9,7 +10,6 @@ use crate::apply::bpf::Attached;
 use crate::apply::devices::{self, NodeDevice, devices};
 use crate::cni::Tombstones;
 use crate::control::Call;
-use super::index::Known;
 use crate::desired::Snapshot;
 use crate::endpoint::Registry;
 use crate::readiness::Readiness;

@@ -101,8 +101,11 @@ fn directory(path: &Path, mode: u32) -> Result<(), AppError> {
 /// Sees to it that there is one agent per run directory, for as long as the lock is held.
 fn lock(run_dir: &Path) -> Result<Flock<File>, AppError> {
     let path = run_dir.join("agent.lock");
-    let file = File::create(&path)
-        .map_err(|source| AppError::Directory { operation: "make", path: path.clone(), source })?;
+    let file = File::create(&path).map_err(|source| AppError::Directory {
+        operation: "make",
+        path: path.clone(),
+        source,
+    })?;
     Flock::lock(file, FlockArg::LockExclusiveNonblock)
         .map_err(|_| AppError::AlreadyRuns { path: run_dir.to_path_buf() })
 }

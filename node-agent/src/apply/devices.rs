@@ -36,7 +36,9 @@ pub struct NodeDevice {
 pub async fn devices(netlink: &Handle) -> Result<BTreeMap<u32, NodeDevice>, DevicesError> {
     let mut found = BTreeMap::new();
     let mut links = netlink.link().get().execute();
-    while let Some(link) = links.try_next().await.map_err(|source| DevicesError { what: "devices", source })? {
+    while let Some(link) =
+        links.try_next().await.map_err(|source| DevicesError { what: "devices", source })?
+    {
         let mut device = NodeDevice {
             ifindex: link.header.index,
             name: String::new(),
@@ -54,13 +56,21 @@ pub async fn devices(netlink: &Handle) -> Result<BTreeMap<u32, NodeDevice>, Devi
         found.insert(device.ifindex, device);
     }
     let mut addresses = netlink.address().get().execute();
-    while let Some(a) = addresses.try_next().await.map_err(|source| DevicesError { what: "addresses", source })? {
+    while let Some(a) =
+        addresses.try_next().await.map_err(|source| DevicesError { what: "addresses", source })?
+    {
         if a.header.scope == AddressScope::Link {
             continue;
         }
         // On point-to-point devices IFA_ADDRESS is the other end's, and IFA_LOCAL ours.
-        let local = a.attributes.iter().find_map(|x| if let AddressAttribute::Local(ip) = x { Some(*ip) } else { None });
-        let plain = a.attributes.iter().find_map(|x| if let AddressAttribute::Address(ip) = x { Some(*ip) } else { None });
+        let local = a
+            .attributes
+            .iter()
+            .find_map(|x| if let AddressAttribute::Local(ip) = x { Some(*ip) } else { None });
+        let plain = a
+            .attributes
+            .iter()
+            .find_map(|x| if let AddressAttribute::Address(ip) = x { Some(*ip) } else { None });
         if let (Some(ip), Some(device)) = (local.or(plain), found.get_mut(&a.header.index)) {
             device.addresses.push(ip);
         }

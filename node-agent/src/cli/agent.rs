@@ -63,7 +63,8 @@ fn config(arguments: AgentArguments) -> anyhow::Result<Config> {
 /// Logs to standard error: `info` and worse, unless RUST_LOG says otherwise.
 fn log(format: LogFormat) {
     let filter = EnvFilter::try_from_default_env().unwrap_or_else(|_| EnvFilter::new("info"));
-    let log = tracing_subscriber::fmt().with_env_filter(filter).with_writer(std::io::stderr).with_target(false);
+    let log =
+        tracing_subscriber::fmt().with_env_filter(filter).with_writer(std::io::stderr).with_target(false);
     match format {
         LogFormat::Text => log.init(),
         LogFormat::Json => log.json().init(),

@@ -12,7 +12,11 @@ impl OutputArguments {
     }
 
     /// Prints `value` in the format asked for.
-    pub(super) fn print<T: Serialize>(self, value: &T, table: impl FnOnce(&T) -> String) -> anyhow::Result<()> {
+    pub(super) fn print<T: Serialize>(
+        self,
+        value: &T,
+        table: impl FnOnce(&T) -> String,
+    ) -> anyhow::Result<()> {
         let text = match self.format() {
             Format::Table => table(value),
             Format::Json => serde_json::to_string_pretty(value)? + "\n",
@@ -25,7 +29,9 @@ impl OutputArguments {
 /// Writes to standard output. A reader that has seen enough (`head`) is no error.
 pub(super) fn write_all(text: &str) -> anyhow::Result<()> {
     match std::io::stdout().lock().write_all(text.as_bytes()) {
-        Err(e) if e.kind() != std::io::ErrorKind::BrokenPipe => Err(e).context("cannot write to standard output"),
+        Err(e) if e.kind() != std::io::ErrorKind::BrokenPipe => {
+            Err(e).context("cannot write to standard output")
+        }
         _ => Ok(()),
     }
 }

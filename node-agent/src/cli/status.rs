@@ -14,7 +14,10 @@ pub(super) fn run(arguments: &StatusArguments) -> anyhow::Result<ExitCode> {
     let report = match exchange(&socket, &Request::Status, Duration::from_secs(arguments.timeout))? {
         Reply::Report(report) => report,
         Reply::Refused { message, .. } => bail!("the agent refused: {message}"),
-        Reply::Done => bail!("the agent answered something else; is it of another version than {}?", env!("CARGO_PKG_VERSION")),
+        Reply::Done => bail!(
+            "the agent answered something else; is it of another version than {}?",
+            env!("CARGO_PKG_VERSION")
+        ),
     };
     arguments.output.print(&*report, render)?;
     Ok(if report.ready { ExitCode::SUCCESS } else { ExitCode::from(NOT_READY) })

@@ -23,7 +23,9 @@ impl Programs for NoPrograms {
         name: &'a str,
         _: u32,
     ) -> BoxFuture<'a, Result<(), Box<dyn std::error::Error + Send + Sync>>> {
-        Box::pin(async move { Err(format!("{name}: nothing is attached while everything is removed").into()) })
+        Box::pin(
+            async move { Err(format!("{name}: nothing is attached while everything is removed").into()) },
+        )
     }
 }
 
@@ -33,13 +35,18 @@ pub(super) fn run(arguments: &UninstallArguments) -> anyhow::Result<ExitCode> {
         exchange(&socket, &Request::CniStatus, Duration::from_secs(2)),
         Err(ControlError::Unreachable { .. })
     ) {
-        bail!("the agent still runs and would put everything back; stop it first (it listens on {})", socket.display());
+        bail!(
+            "the agent still runs and would put everything back; stop it first (it listens on {})",
+            socket.display()
+        );
     }
     // CNI first: from here on no pod is attached that nobody would enforce policy for.
     if let Some(dir) = &arguments.cni_conf_dir {
-        conflist::remove(dir).with_context(|| format!("cannot remove our CNI configuration from {}", dir.display()))?;
+        conflist::remove(dir)
+            .with_context(|| format!("cannot remove our CNI configuration from {}", dir.display()))?;
     }
-    let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build().context("cannot start")?;
+    let runtime =
+        tokio::runtime::Builder::new_current_thread().enable_all().build().context("cannot start")?;
     runtime.block_on(take_away(arguments))?;
     remove(&arguments.run_dir)?;
     if arguments.purge {
@@ -66,7 +73,9 @@ async fn take_away(arguments: &UninstallArguments) -> anyhow::Result<()> {
 
 fn remove(dir: &Path) -> anyhow::Result<()> {
     match fs::remove_dir_all(dir) {
-        Err(e) if e.kind() != io::ErrorKind::NotFound => Err(e).with_context(|| format!("cannot remove {}", dir.display())),
+        Err(e) if e.kind() != io::ErrorKind::NotFound => {
+            Err(e).with_context(|| format!("cannot remove {}", dir.display()))
+        }
         _ => Ok(()),
     }
 }

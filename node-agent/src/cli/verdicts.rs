@@ -36,7 +36,9 @@ pub(super) fn run(arguments: &VerdictsArguments) -> anyhow::Result<ExitCode> {
     let answers = engine(arguments.engine, &snapshot).answer(&questions)?;
     let answered = queries.iter().zip(&answers);
     let text = match arguments.output.output {
-        None | Some(Format::Json) => answered.map(|(query, answer)| format!("{}\n", query.answered(answer))).collect(),
+        None | Some(Format::Json) => {
+            answered.map(|(query, answer)| format!("{}\n", query.answered(answer))).collect()
+        }
         Some(Format::Yaml) => {
             let all: Vec<_> = answered.map(|(query, answer)| query.answered(answer)).collect();
             serde_yaml_ng::to_string(&all)?
@@ -75,10 +77,12 @@ fn table<'a>(answered: impl Iterator<Item = (&'a Query, &'a Answer)>) -> anyhow:
 
 fn decided_by(answer: &Answer) -> String {
     let direction = |name: &str, direction: &Option<Direction>| {
-        let policies = direction.iter().flat_map(|d| &d.policies).map(|p| format!("{}/{}", p.namespace, p.name));
+        let policies =
+            direction.iter().flat_map(|d| &d.policies).map(|p| format!("{}/{}", p.namespace, p.name));
         let policies: Vec<String> = policies.collect();
         (!policies.is_empty()).then(|| format!("{name}: {}", policies.join(", ")))
     };
-    let parts = [direction("egress", &answer.egress), direction("ingress", &answer.ingress), answer.reason.clone()];
+    let parts =
+        [direction("egress", &answer.egress), direction("ingress", &answer.ingress), answer.reason.clone()];
     parts.into_iter().flatten().collect::<Vec<_>>().join("; ")
 }

@@ -1,9 +1,9 @@
 //! Writing single entries. Each write is atomic: a program sees the old value or the new one.
 use super::observe::prefix_key;
 use super::{Datapath, DatapathError, Maps};
+use crate::policy::tables::Tables;
 use aya::maps::MapError;
 use aya::maps::lpm_trie::Key;
-use crate::policy::tables::Tables;
 use ipnetwork::IpNetwork;
 use nix::libc::ENOENT;
 use ringfence_abi::{
@@ -65,7 +65,11 @@ impl Datapath {
 
 impl Maps {
     /// Sets an address, or removes it.
-    pub(super) fn put_address(&mut self, key: Addr, value: Option<&AddressValue>) -> Result<(), DatapathError> {
+    pub(super) fn put_address(
+        &mut self,
+        key: Addr,
+        value: Option<&AddressValue>,
+    ) -> Result<(), DatapathError> {
         match value {
             Some(value) => wrote(self.addresses.insert(&key, value, 0), names::ADDRESSES),
             None => removed(self.addresses.remove(&key), names::ADDRESSES),
@@ -73,7 +77,11 @@ impl Maps {
     }
 
     /// Sets a prefix, or removes it.
-    pub(super) fn put_prefix(&mut self, net: &IpNetwork, value: Option<&PrefixValue>) -> Result<(), DatapathError> {
+    pub(super) fn put_prefix(
+        &mut self,
+        net: &IpNetwork,
+        value: Option<&PrefixValue>,
+    ) -> Result<(), DatapathError> {
         let (bits, addr) = prefix_key(net);
         let key = Key::new(bits, addr);
         match value {
@@ -83,15 +91,27 @@ impl Maps {
     }
 
     /// Sets an endpoint, or removes it.
-    pub(super) fn put_endpoint(&mut self, ifindex: u32, value: Option<&EndpointValue>) -> Result<(), DatapathError> {
+    pub(super) fn put_endpoint(
+        &mut self,
+        ifindex: u32,
+        value: Option<&EndpointValue>,
+    ) -> Result<(), DatapathError> {
         match value {
             Some(value) => wrote(self.endpoints.insert(&ifindex, value, 0), names::ENDPOINTS),
-            None => removed(self.endpoints.remove(&ifindex), names::ENDPOINTS),
+            None => {
+                removed(self.endpoints.remove(&ifindex), names::ENDPOINTS)?;
+                // Made by the programs; goes with the endpoint.
+                removed(self.roles.remove(&ifindex), names::ROLES)
+            }
         }
     }
 
     /// Sets a Service, or removes it.
-    pub(super) fn put_service(&mut self, key: &ServiceKey, value: Option<&ServiceValue>) -> Result<(), DatapathError> {
+    pub(super) fn put_service(
+        &mut self,
+        key: &ServiceKey,
+        value: Option<&ServiceValue>,
+    ) -> Result<(), DatapathError> {
         match value {
             Some(value) => wrote(self.services.insert(key, value, 0), names::SERVICES),
             None => removed(self.services.remove(key), names::SERVICES),
@@ -99,7 +119,11 @@ impl Maps {
     }
 
     /// Sets what a profile allows a class, or removes it.
-    pub(super) fn put_policy(&mut self, key: &PolicyKey, value: Option<&PolicyValue>) -> Result<(), DatapathError> {
+    pub(super) fn put_policy(
+        &mut self,
+        key: &PolicyKey,
+        value: Option<&PolicyValue>,
+    ) -> Result<(), DatapathError> {
         match value {
             Some(value) => wrote(self.policy.insert(key, value, 0), names::POLICY),
             None => removed(self.policy.remove(key), names::POLICY),
