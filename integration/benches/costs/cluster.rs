@@ -57,7 +57,12 @@ impl Cluster {
             let name = ObjectName::new(format!("team-{}", i % size.namespaces), format!("pod-{i}"));
             let app = (i / size.namespaces) % APPS;
             let addresses = pod_addresses(i % size.nodes, i / size.nodes + 20, size.dual_stack)?;
-            cluster.add_pod(name, &format!("node-{}", i % size.nodes), addresses, &[("app", &format!("app-{app}"))]);
+            cluster.add_pod(
+                name,
+                &format!("node-{}", i % size.nodes),
+                addresses,
+                &[("app", &format!("app-{app}"))],
+            );
         }
         for i in 0..size.policies {
             cluster.add_policy(tier(i % size.namespaces, i / size.namespaces, size.namespaces));
@@ -113,12 +118,8 @@ impl Cluster {
         addresses: Vec<IpAddr>,
         with: &[(&str, &str)],
     ) {
-        let port = ContainerPort {
-            name: Some("http".into()),
-            port: 8080,
-            protocol: Protocol::Tcp,
-            host_port: None,
-        };
+        let port =
+            ContainerPort { name: Some("http".into()), port: 8080, protocol: Protocol::Tcp, host_port: None };
         let pod = Pod {
             uid: format!("uid-{}-{}", name.namespace, name.name),
             labels: Arc::new(labels(with)),

@@ -26,8 +26,12 @@ pub(crate) fn attach(router: &Netns) -> Result<Empty> {
         object.program_mut("nothing").context("the object has no program")?.try_into()?;
     program.load().context("verifying the empty program")?;
     let [from, to] = VETHS;
-    let hooks =
-        [(from, TcAttachType::Ingress), (from, TcAttachType::Egress), (to, TcAttachType::Ingress), (to, TcAttachType::Egress)];
+    let hooks = [
+        (from, TcAttachType::Ingress),
+        (from, TcAttachType::Egress),
+        (to, TcAttachType::Ingress),
+        (to, TcAttachType::Egress),
+    ];
     router.within(|| {
         for (device, attach_type) in hooks {
             let index = nix::net::if_::if_nametoindex(device).context("looking up a veth")?;

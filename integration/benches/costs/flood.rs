@@ -54,10 +54,9 @@ impl Flood {
         std::mem::swap(&mut headers, &mut self.headers);
         let began = Instant::now();
         for batch in slices.chunks(BATCH) {
-            let sent =
-                sendmmsg(self.socket.as_raw_fd(), &mut headers, batch, nowhere, [], MsgFlags::empty())
-                    .context("sending")?
-                    .count();
+            let sent = sendmmsg(self.socket.as_raw_fd(), &mut headers, batch, nowhere, [], MsgFlags::empty())
+                .context("sending")?
+                .count();
             if sent != batch.len() {
                 bail!("only {sent} of {} frames were sent", batch.len());
             }

@@ -37,7 +37,7 @@ pub(crate) fn udp(from: End, to: End) -> Frame {
 
 /// The Internet checksum (RFC 1071) of a header of even length.
 fn checksum(bytes: &[u8]) -> u16 {
-    let words = bytes.chunks_exact(2).map(|pair| u32::from(u16::from_be_bytes([pair[0], pair[1]])));
+    let words = bytes.as_chunks().0.iter().map(|pair| u32::from(u16::from_be_bytes(*pair)));
     let sum: u32 = words.sum();
     let folded = (sum & 0xffff) + (sum >> 16);
     !((folded & 0xffff) as u16 + (folded >> 16) as u16)

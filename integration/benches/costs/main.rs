@@ -35,6 +35,9 @@ struct Args {
     /// Where to write the results as a document
     #[arg(long)]
     write: Option<PathBuf>,
+    /// Only runs this contender of `packets` for some seconds, to be looked at with a profiler
+    #[arg(long, value_name = "PART OF ITS NAME")]
+    profile: Option<String>,
     /// What `cargo bench` adds
     #[arg(long, hide = true)]
     bench: bool,
@@ -65,6 +68,10 @@ fn main() -> Result<()> {
     let machine = Machine::this()?;
     let scratch = tempfile::tempdir().context("making a directory for pins")?;
     ours::prepare(scratch.path())?;
+    if let Some(contender) = &args.profile {
+        pin::to_one_core()?;
+        return packets::profile(contender, scratch.path());
+    }
     let mut sections = Vec::new();
     for name in names {
         println!("== {name:?}");

@@ -42,7 +42,8 @@ impl Turns {
                 for i in 0..contenders.len() {
                     // Nobody is always first, and nobody always follows the same.
                     let at = (i * 7 + turn) % contenders.len();
-                    let at = if contenders.len().is_multiple_of(7) { (i + turn) % contenders.len() } else { at };
+                    let at =
+                        if contenders.len().is_multiple_of(7) { (i + turn) % contenders.len() } else { at };
                     let contender = &mut contenders[at];
                     let took = (contender.burst)().with_context(|| contender.name)?;
                     all.samples[at].push(took.as_secs_f64() * 1e9 / contender.packets as f64);

@@ -6,7 +6,9 @@ use anyhow::{Context, Result, bail};
 use aya::maps::{Array, HashMap, LpmTrie, Map, MapData, lpm_trie::Key};
 use nix::mount::{MsFlags, mount};
 use nix::sched::{CloneFlags, unshare};
-use ringfence::apply::bpf::{AttachMode, Attached, Datapath, Device, Options, Pins, Role, Sizes, object::OBJECT};
+use ringfence::apply::bpf::{
+    AttachMode, Attached, Datapath, Device, Options, Pins, Role, Sizes, object::OBJECT,
+};
 use ringfence::model::ObjectName;
 use ringfence::policy::Compiler;
 use ringfence::policy::tables::{LocalEndpoint, LocalView, Tables};
@@ -78,7 +80,9 @@ impl Ours {
                 datapath.commit()?;
                 fill(pins, &tables)?;
                 let Attached { errors, .. } = datapath.ensure_hooks(&devices).await;
-                if !errors.is_empty() { bail!("{errors:?}") }
+                if !errors.is_empty() {
+                    bail!("{errors:?}")
+                }
                 Ok(datapath)
             })
         })?;
@@ -120,9 +124,15 @@ fn open(pins: &Path, name: &str) -> Result<Map> {
 }
 
 fn fill(pins: &Path, tables: &Tables) -> Result<()> {
-    fn each<K: aya::Pod, V: aya::Pod>(pins: &Path, name: &str, of: &std::collections::HashMap<K, V>) -> Result<()> {
+    fn each<K: aya::Pod, V: aya::Pod>(
+        pins: &Path,
+        name: &str,
+        of: &std::collections::HashMap<K, V>,
+    ) -> Result<()> {
         let mut map = HashMap::<_, K, V>::try_from(open(pins, name)?)?;
-        for (k, v) in of { map.insert(k, v, 0)?; }
+        for (k, v) in of {
+            map.insert(k, v, 0)?;
+        }
         Ok(())
     }
     each(pins, names::ADDRESSES, &tables.addresses)?;
@@ -135,13 +145,32 @@ fn fill(pins: &Path, tables: &Tables) -> Result<()> {
         lpm.insert(&Key::new(bits, Addr::from(net.network())), v, 0)?;
     }
     let mut ports = Array::try_from(open(pins, names::PORTS)?)?;
-    for (i, v) in &tables.bitmaps { ports.set(*i, &**v, 0)?; }
+    for (i, v) in &tables.bitmaps {
+        ports.set(*i, &**v, 0)?;
+    }
     let mut config = Array::try_from(open(pins, names::CONFIG)?)?;
     let [transit_class_v4, transit_class_v6] = tables.transit_class;
-    config.set(0, &Config { generation: 1, transit_class_v4, transit_class_v6, flags: Config::ANY_ISOLATED, ..Config::default() }, 0)?;
+    config.set(
+        0,
+        &Config {
+            generation: 1,
+            transit_class_v4,
+            transit_class_v6,
+            flags: Config::ANY_ISOLATED,
+            ..Config::default()
+        },
+        0,
+    )?;
     Ok(())
 }
 
 fn endpoint(id: u32, ifindex: u32, name: &str, address: std::net::IpAddr) -> LocalEndpoint {
-    LocalEndpoint { id, ifindex, pod: ObjectName::new("bench", name), uid: None, addresses: vec![address], closing: false }
+    LocalEndpoint {
+        id,
+        ifindex,
+        pod: ObjectName::new("bench", name),
+        uid: None,
+        addresses: vec![address],
+        closing: false,
+    }
 }

@@ -1,9 +1,9 @@
 //! What filtering adds to a packet: the first three lines of the design's costs.
 
 use std::path::Path;
-use std::time::Duration;
+use std::time::{Duration, Instant};
 
-use anyhow::{Result, ensure};
+use anyhow::{Context, Result, ensure};
 use ringfence::apply::bpf::Role;
 use ringfence_abi::Counter;
 
@@ -69,11 +69,33 @@ pub(crate) fn run(effort: Effort, pins: &Path) -> Result<Section> {
         Must::at_most("established flow, pod isolated in one direction", 0.45, nft, ratio(ONE, NFT)),
         Must::at_most("established flow, both pods isolated in both", 0.45, nft, ratio(BOTH, NFT)),
         Must::at_most("replies, both pods isolated in both", 0.45, nft, ratio(REPLY, NFT)),
-        Must::at_most("new flow, pod isolated in one direction", 0.8, "nftables, new", ratio(ONE_NEW, NFT_NEW)),
+        Must::at_most(
+            "new flow, pod isolated in one direction",
+            0.8,
+            "nftables, new",
+            ratio(ONE_NEW, NFT_NEW),
+        ),
         Must::at_most("new flow, both pods isolated in both", 1.5, "nftables, new", ratio(BOTH_NEW, NFT_NEW)),
         Must::at_most("pod that no policy selects", 1.5, "an empty program", ratio(FREE, EMPTY)),
     ];
     Ok(section)
+}
+
+/// Runs one contender alone, to be looked at with a profiler.
+///
+/// # Errors
+/// When there is none of that name, or as [`run`].
+pub(crate) fn profile(part: &str, pins: &Path) -> Result<()> {
+    let name = NAMES.iter().find(|name| name.contains(part)).context("no such contender")?;
+    let mut contender = contender(name, pins)?;
+    let began = Instant::now();
+    let mut taken = Vec::new();
+    while began.elapsed() < Duration::from_secs(10) {
+        taken.push((contender.burst)()?.as_secs_f64() * 1e9 / BURST as f64);
+        std::thread::sleep(Duration::from_millis(1));
+    }
+    println!("{name}: {:.0} ns per packet", Spread::of(taken).median);
+    Ok(())
 }
 
 fn contender(name: &'static str, pins: &Path) -> Result<Contender> {

@@ -17,7 +17,8 @@ pub(crate) fn to_one_core() -> Result<()> {
     set.set(cores - 1).context("choosing a core")?;
     sched_setaffinity(Pid::from_raw(0), &set).context("binding to a core")?;
     let tid = gettid().to_string();
-    let status = Command::new("chrt").args(["--fifo", "--pid", "1", &tid]).status().context("starting chrt")?;
+    let status =
+        Command::new("chrt").args(["--fifo", "--pid", "1", &tid]).status().context("starting chrt")?;
     if !status.success() {
         bail!("chrt: {status}: no real-time priority");
     }

@@ -65,7 +65,8 @@ fn table(f: &mut impl fmt::Write, columns: &[&str], rows: &[Vec<String>]) -> fmt
         cells.chain([columns[i].chars().count(), 3]).max().unwrap_or(3)
     };
     let widths: Vec<usize> = (0..columns.len()).map(width).collect();
-    let numbers: Vec<bool> = (0..columns.len()).map(|i| i > 0 && rows.iter().all(|r| is_number(r.get(i)))).collect();
+    let numbers: Vec<bool> =
+        (0..columns.len()).map(|i| i > 0 && rows.iter().all(|r| is_number(r.get(i)))).collect();
     let line = |f: &mut dyn fmt::Write, cells: &[&str]| {
         for (i, cell) in cells.iter().enumerate() {
             let width = widths[i];
