@@ -35,6 +35,9 @@ struct Args {
     /// Where to write the results as a document
     #[arg(long)]
     write: Option<PathBuf>,
+    /// The agent's binary, for the benches that run it
+    #[arg(long, value_name = "PATH")]
+    ringfence: Option<PathBuf>,
     /// Only runs this contender of `packets` for some seconds, to be looked at with a profiler
     #[arg(long, value_name = "PART OF ITS NAME")]
     profile: Option<String>,

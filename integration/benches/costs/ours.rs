@@ -3,7 +3,7 @@
 use std::path::{Path, PathBuf};
 
 use anyhow::{Context, Result, bail};
-use aya::maps::{Array, HashMap, LpmTrie, Map, MapData, lpm_trie::Key};
+use aya::maps::{HashMap, Map, MapData};
 use nix::mount::{MsFlags, mount};
 use nix::sched::{CloneFlags, unshare};
 use ringfence::apply::bpf::{
@@ -12,7 +12,7 @@ use ringfence::apply::bpf::{
 use ringfence::model::ObjectName;
 use ringfence::policy::Compiler;
 use ringfence::policy::tables::{LocalEndpoint, LocalView, Tables};
-use ringfence_abi::{Addr, Config, FlowKey, FlowValue, Mark, names};
+use ringfence_abi::{Config, FlowKey, FlowValue, Mark, names};
 
 use super::cluster::{Cluster, HERE};
 use super::rig::{A, B, GATEWAY, Rig, VETHS};
@@ -77,8 +77,9 @@ impl Ours {
                     mode: AttachMode::of_this_kernel(),
                 };
                 let mut datapath = Datapath::open(options, netlink)?;
+                datapath.fill(&tables)?;
+                datapath.set_config(&config(&tables))?;
                 datapath.commit()?;
-                fill(pins, &tables)?;
                 let Attached { errors, .. } = datapath.ensure_hooks(&devices).await;
                 if !errors.is_empty() {
                     bail!("{errors:?}")
@@ -123,45 +124,17 @@ fn open(pins: &Path, name: &str) -> Result<Map> {
     Ok(Map::from_map_data(MapData::from_pin(pins.set(set).join(name))?)?)
 }
 
-fn fill(pins: &Path, tables: &Tables) -> Result<()> {
-    fn each<K: aya::Pod, V: aya::Pod>(
-        pins: &Path,
-        name: &str,
-        of: &std::collections::HashMap<K, V>,
-    ) -> Result<()> {
-        let mut map = HashMap::<_, K, V>::try_from(open(pins, name)?)?;
-        for (k, v) in of {
-            map.insert(k, v, 0)?;
-        }
-        Ok(())
-    }
-    each(pins, names::ADDRESSES, &tables.addresses)?;
-    each(pins, names::ENDPOINTS, &tables.endpoints)?;
-    each(pins, names::SERVICES, &tables.services)?;
-    each(pins, names::POLICY, &tables.policy)?;
-    let mut lpm = LpmTrie::<_, Addr, _>::try_from(open(pins, names::PREFIXES)?)?;
-    for (net, v) in &tables.prefixes {
-        let bits = u32::from(net.prefix()) + if net.is_ipv4() { 96 } else { 0 };
-        lpm.insert(&Key::new(bits, Addr::from(net.network())), v, 0)?;
-    }
-    let mut ports = Array::try_from(open(pins, names::PORTS)?)?;
-    for (i, v) in &tables.bitmaps {
-        ports.set(*i, &**v, 0)?;
-    }
-    let mut config = Array::try_from(open(pins, names::CONFIG)?)?;
+/// As a plan would set it.
+fn config(tables: &Tables) -> Config {
     let [transit_class_v4, transit_class_v6] = tables.transit_class;
-    config.set(
-        0,
-        &Config {
-            generation: 1,
-            transit_class_v4,
-            transit_class_v6,
-            flags: Config::ANY_ISOLATED,
-            ..Config::default()
-        },
-        0,
-    )?;
-    Ok(())
+    // Also where neither A nor B is isolated: of a node's pods some are.
+    Config {
+        generation: 1,
+        transit_class_v4,
+        transit_class_v6,
+        flags: Config::ANY_ISOLATED,
+        ..Config::default()
+    }
 }
 
 fn endpoint(id: u32, ifindex: u32, name: &str, address: std::net::IpAddr) -> LocalEndpoint {
