@@ -1,0 +1,154 @@
+//! A pod's packet enters the node: host side of its veth, tc ingress.
+use super::memory;
+use super::neighbour::{is_link_local, is_neighbour, is_router};
+use crate::bytes::Skb;
+use crate::class::{NO_SERVICE, locate, service};
+use crate::fragment::follow;
+use crate::judge::{allows, class_of, egress_allows, ingress_allows, owns};
+use crate::maps::{config, endpoint, generation};
+use crate::parse::{Link, ethernet};
+use crate::pass::{excused, excused_as_error, known};
+use crate::roles::record;
+use crate::scene::{Scene, denied};
+use crate::verdict::{PASS, count, deny, drop, stamp};
+use aya_ebpf::macros::classifier;
+use aya_ebpf::programs::TcContext;
+use ringfence_abi::{AddressKind, Config, Counter, EndpointValue, Mark, Origin, Reason};
+
+#[classifier]
+fn pod_egress(ctx: TcContext) -> i32 {
+    let skb: Skb = aya_ebpf::EbpfContext::as_ptr(&ctx).cast();
+    count(Counter::FromPod);
+    let Some(config) = config() else { return drop(Reason::NotConfigured) };
+    let mut scene = Scene::new(skb, generation(config));
+    let link = ethernet(skb, &mut scene.packet);
+    if let Link::Arp = link {
+        return PASS;
+    }
+    // SAFETY: `skb` is the program's context.
+    scene.source_ifindex = unsafe { (*skb).ifindex };
+    scene.source = endpoint(scene.source_ifindex);
+    let Some(pod) = scene.source else { return drop(Reason::NoEndpoint) };
+    let free = pod.ingress_profile == 0 && pod.egress_profile == 0;
+    let origin = if free { Origin::FreePod } else { Origin::LocalPod };
+    scene.origin = origin as u32;
+    let entered = Mark::entered(origin);
+    match link {
+        Link::Ip => {}
+        Link::Other if free && !denied(scene.source) => {
+            stamp(skb, entered);
+            return PASS;
+        }
+        _ => return drop(Reason::Malformed),
+    }
+    if let Some(reason) = impostor(&scene, pod) {
+        return drop(reason);
+    }
+    if is_neighbour(&scene.packet) {
+        stamp(skb, entered);
+        return PASS;
+    }
+    if denied(scene.source) {
+        return drop(Reason::EndpointDenied);
+    }
+    follow(&mut scene.packet, memory::POD_EGRESS);
+    record(scene.source_ifindex, &scene.packet);
+    scene.class = class_of(pod, scene.packet.v6);
+    scene.to = locate(&scene.packet.dst);
+    if !scene.find_target() {
+        return drop(Reason::NoEndpoint);
+    }
+    let isolated = config.flags & Config::ANY_ISOLATED != 0;
+    match if isolated { judge(skb, &mut scene, pod) } else { Judged::Not } {
+        Judged::Not => stamp(skb, entered),
+        Judged::Egress => stamp(skb, entered.with(Mark::EGRESS_JUDGED)),
+        Judged::Both => stamp(skb, entered.with(Mark::JUDGED)),
+        Judged::Refused => return deny(&scene.packet, Reason::PolicyEgress),
+    }
+    PASS
+}
+
+/// P2: the source must be this pod's own, or link-local where a link needs it.
+#[inline(always)]
+fn impostor(scene: &Scene, pod: &EndpointValue) -> Option<Reason> {
+    let packet = &scene.packet;
+    if is_router(packet) {
+        return Some(Reason::RouterMessage);
+    }
+    let source = &packet.src.addr;
+    if source.is_none() || is_link_local(source) {
+        return if is_neighbour(packet) { None } else { Some(Reason::LinkLocal) };
+    }
+    if owns(pod, source) { None } else { Some(Reason::SpoofedPod) }
+}
+
+enum Judged {
+    /// Left to a later hook.
+    Not,
+    /// Egress policy admits a destination outside the cluster.
+    Egress,
+    /// A reply, or an error: whatever NAT makes of it, it has been judged.
+    Both,
+    Refused,
+}
+
+/// What can be told only here: replies, before NAT is undone, and destinations that no later hook sees.
+#[inline(always)]
+fn judge(skb: Skb, scene: &mut Scene, pod: &'static EndpointValue) -> Judged {
+    if scene.to.is(AddressKind::ThisNode) {
+        return to_this_node(skb, scene, pod);
+    }
+    if scene.to.is(AddressKind::External) {
+        return if pod.egress_profile == 0 { Judged::Not } else { to_outside(skb, scene, pod) };
+    }
+    if !egress_allows(pod, scene.destination()) {
+        scene.refused = Scene::EGRESS;
+    }
+    if let Some(target) = scene.target {
+        let packet = &scene.packet;
+        if target.id != pod.id && !ingress_allows(target, scene.class, packet.protocol, packet.to_port()) {
+            scene.refused |= Scene::INGRESS;
+        }
+    }
+    if scene.refused == 0 || !excused(skb, scene) { Judged::Not } else { Judged::Both }
+}
+
+/// A reply to something masqueraded bears the node's address here. All else may go to the node, save to a Service
+/// whose backends no later hook judges.
+#[inline(always)]
+fn to_this_node(skb: Skb, scene: &mut Scene, pod: &EndpointValue) -> Judged {
+    if known(scene) {
+        return Judged::Both;
+    }
+    let packet = &scene.packet;
+    if pod.egress_profile != 0 {
+        let protocol = u32::from(packet.protocol);
+        let class = service(&packet.dst.addr, packet.to_port(), protocol);
+        if class != NO_SERVICE && class != 0 && !allows(pod.egress_profile, class as u32, protocol, packet.to_port()) {
+            return Judged::Refused;
+        }
+    }
+    if excused_as_error(skb, scene) { Judged::Both } else { Judged::Not }
+}
+
+/// Neither pod nor node: a Service's address, whose backends later hooks judge, or the world outside.
+#[inline(always)]
+fn to_outside(skb: Skb, scene: &mut Scene, pod: &EndpointValue) -> Judged {
+    let packet = &scene.packet;
+    let (protocol, port) = (u32::from(packet.protocol), packet.to_port());
+    let class = service(&packet.dst.addr, port, protocol);
+    if class == 0 {
+        return Judged::Not;
+    }
+    if class != NO_SERVICE {
+        return if allows(pod.egress_profile, class as u32, protocol, port) { Judged::Not } else { Judged::Refused };
+    }
+    if service(&packet.dst.addr, 0, 0) != NO_SERVICE {
+        return Judged::Not;
+    }
+    if allows(pod.egress_profile, scene.to.class, protocol, port) {
+        return Judged::Egress;
+    }
+    scene.refused = Scene::EGRESS;
+    if excused(skb, scene) { Judged::Both } else { Judged::Refused }
+}
