@@ -10,7 +10,8 @@ fn sh(script: &str) -> String {
         std::env::var_os("RINGFENCE_KERNEL").is_some(),
         "this changes the network of the machine it runs on: run it by `cargo xtask test kernel`"
     );
-    let output = Command::new("sh").args(["-euc", script]).output().unwrap();
+    let output =
+        Command::new("sh").args(["-euc", script]).output().unwrap_or_else(|error| panic!("sh: {error}"));
     let text =
         String::from_utf8_lossy(&output.stdout).into_owned() + &String::from_utf8_lossy(&output.stderr);
     assert!(output.status.success(), "{script}: {}\n{text}", output.status);
