@@ -16,8 +16,8 @@ pub const PORTS: &str = "RF_PORTS";
 pub const FLOWS: &str = "RF_FLOWS";
 /// `FragmentKey -> FragmentValue`, LRU hash.
 pub const FRAGMENTS: &str = "RF_FRAGMENTS";
-/// ifindex `-> PortRoles`, hash. The agent puts [`crate::PortRoles::NEW`] in before the endpoint and removes it with it;
-/// without it the pod's lost TCP connections are not taken up again.
+/// ifindex `-> PortRoles`, hash. Programs make an entry at a pod's first connection; the agent only removes it, with the
+/// endpoint. As many entries as endpoints; a pod without one has lost TCP connections not taken up again.
 pub const ROLES: &str = "RF_ROLES";
 /// `Reason` or `Counter` as index `-> u64` packets, per-CPU array.
 pub const COUNTERS: &str = "RF_COUNTERS";

@@ -48,15 +48,22 @@ pub(crate) fn locate(at: &Located) -> Party {
     match unsafe { RF_ADDRESSES.get(&at.addr) } {
         Some(value) => Party { class: value.class, owner: value.owner, kind: u32::from(value.kind) },
         None => {
-            let found = prefix(at);
+            // SAFETY: a reference is a valid pointer.
+            let found = unsafe { rf_prefix(at) };
             Party { class: found as u32, owner: 0, kind: (found >> 32) as u32 }
         }
     }
 }
 
 /// Kind and class of the longest prefix, kind in the upper half.
+///
+/// # Safety
+/// `at` is valid or null: the kernel verifies this function by itself, so it must ask.
+#[unsafe(no_mangle)]
 #[inline(never)]
-fn prefix(at: &Located) -> u64 {
+unsafe extern "C" fn rf_prefix(at: *const Located) -> u64 {
+    // SAFETY: as above.
+    let Some(at) = (unsafe { at.as_ref() }) else { return 0 };
     match RF_PREFIXES.get(at.key()) {
         Some(value) => u64::from(value.class) | (u64::from(value.kind) << 32),
         None => 0,
@@ -67,8 +74,21 @@ fn prefix(at: &Located) -> u64 {
 pub(crate) const NO_SERVICE: u64 = u64::MAX;
 
 /// Class of a Service's backends that are not pods (0: there are none), or [`NO_SERVICE`].
+#[inline(always)]
+pub(crate) fn service(addr: &Addr, port: u32, protocol: u8) -> u64 {
+    // SAFETY: a reference is a valid pointer.
+    unsafe { rf_service(addr, port, u32::from(protocol)) }
+}
+
+/// See [`service`].
+///
+/// # Safety
+/// As [`rf_prefix`].
+#[unsafe(no_mangle)]
 #[inline(never)]
-pub(crate) fn service(addr: &Addr, port: u32, protocol: u32) -> u64 {
+unsafe extern "C" fn rf_service(addr: *const Addr, port: u32, protocol: u32) -> u64 {
+    // SAFETY: as above.
+    let Some(addr) = (unsafe { addr.as_ref() }) else { return NO_SERVICE };
     let key = ServiceKey { addr: *addr, port: port as u16, protocol: protocol as u8, pad: 0 };
     // SAFETY: as above.
     match unsafe { RF_SERVICES.get(&key) } {

@@ -13,11 +13,26 @@ const LIFE: u64 = 30 * SECOND;
 #[inline(always)]
 pub(crate) fn follow(packet: &mut Packet, hook: u8) {
     if packet.fragment != fragment::NONE {
-        track(packet, u32::from(hook));
+        // SAFETY: a reference is a valid pointer.
+        unsafe { rf_fragment(packet, u32::from(hook)) };
     }
 }
 
+/// See [`follow`].
+///
+/// # Safety
+/// `packet` is valid or null.
+#[unsafe(no_mangle)]
 #[inline(never)]
+unsafe extern "C" fn rf_fragment(packet: *mut Packet, hook: u32) -> u32 {
+    // SAFETY: as above.
+    if let Some(packet) = unsafe { packet.as_mut() } {
+        track(packet, hook);
+    }
+    0
+}
+
+#[inline(always)]
 fn track(packet: &mut Packet, hook: u32) {
     let key = FragmentKey {
         src: packet.src.addr,

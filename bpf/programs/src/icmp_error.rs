@@ -5,8 +5,7 @@ use crate::flow::{Found, find};
 use crate::judge::{Target, allows, egress_allows};
 use crate::packet::{Packet, protocol};
 use crate::parse::quoted;
-use crate::scene::{Scene, pod_class};
-use ringfence_abi::Addr;
+use crate::scene::Scene;
 
 /// Unreachable (and too big), time exceeded, parameter problem: RFC 792, RFC 4443.
 #[inline(always)]
@@ -20,54 +19,47 @@ pub(crate) fn is_error(packet: &Packet) -> bool {
 
 /// Whether the packet is an error about a live flow, or about a packet that its receiver was allowed to send. On the
 /// way the scene's packet becomes the quoted one.
+///
+/// Only who sent the quoted packet is told, and a pod speaks only of packets to itself.
 #[inline(always)]
 pub(crate) fn icmp_error(skb: Skb, scene: &mut Scene) -> bool {
-    scene.packet.whole() && is_error(&scene.packet) && excuses(skb, scene)
-}
-
-#[inline(never)]
-fn excuses(skb: Skb, scene: &mut Scene) -> bool {
-    let from: Addr = scene.packet.src.addr;
-    let to: Addr = scene.packet.dst.addr;
-    // Only who sent the quoted packet is told, and a pod speaks only of packets to itself.
-    if !quoted(skb, &mut scene.packet)
-        || scene.packet.src.addr != to
-        || (scene.source.is_some() && scene.packet.dst.addr != from)
-    {
-        return false;
-    }
-    if find(&scene.packet, scene.generation) != Found::NOTHING {
-        return true;
-    }
-    by_policy(scene)
+    scene.packet.whole()
+        && is_error(&scene.packet)
+        && quoted(skb, &mut scene.packet, scene.source.exists())
+        && (find(&scene.packet, scene.generation) != Found::NOTHING || by_policy(scene))
 }
 
 /// Without a flow, policy is asked about the quoted packet, for each direction that has refused.
 #[inline(always)]
 fn by_policy(scene: &Scene) -> bool {
+    // SAFETY: a reference is a valid pointer.
+    scene.refused != 0 && unsafe { rf_may_have_sent(scene) } != 0
+}
+
+/// See [`by_policy`].
+///
+/// # Safety
+/// `scene` is valid or null.
+#[unsafe(no_mangle)]
+#[inline(never)]
+unsafe extern "C" fn rf_may_have_sent(scene: *const Scene) -> u32 {
+    // SAFETY: as above.
+    unsafe { scene.as_ref() }.map_or(0, |scene| u32::from(may_have_sent(scene)))
+}
+
+#[inline(always)]
+fn may_have_sent(scene: &Scene) -> bool {
     let packet = &scene.packet;
-    if scene.source.is_none() && scene.target.is_none() {
-        return false;
-    }
     if scene.refused & Scene::EGRESS != 0 {
-        let Some(source) = scene.source else { return false };
-        let class = match scene.target {
-            Some(target) => pod_class(target, packet),
-            None => scene.to.class,
-        };
-        let (protocol, port) = (u32::from(packet.protocol), packet.to_port());
-        if source.ingress_profile == 0 || !allows(source.ingress_profile, class, protocol, port) {
+        let ingress = scene.source.ingress;
+        if ingress == 0 || !allows(ingress, scene.class_there(), packet.protocol, packet.to_port()) {
             return false;
         }
     }
-    if scene.refused & Scene::INGRESS == 0 {
-        return true;
-    }
-    let Some(target) = scene.target else { return false };
-    if target.egress_profile == 0 {
+    if scene.refused & Scene::INGRESS == 0 || scene.target.egress == 0 {
         return true;
     }
     let party = locate(&packet.dst);
     let quoted = Target { addr: &packet.dst.addr, party, protocol: packet.protocol, port: packet.to_port() };
-    egress_allows(target, quoted)
+    egress_allows(scene.target.ifindex, scene.target.egress, quoted)
 }

@@ -2,13 +2,25 @@
 use crate::class::{NO_SERVICE, Party, service};
 use crate::maps::{RF_POLICY, RF_PORTS};
 use crate::packet::{ALL_UNKNOWN, PORT_UNKNOWN, protocol};
-use ringfence_abi::{Addr, AddressKind, EndpointValue, PolicyKey, PolicyValue};
+use ringfence_abi::{Addr, AddressKind, PolicyKey, PolicyValue};
 
 /// Whether a profile admits a class on a port. `port` is in network byte order, or one of the two stand-ins.
+#[inline(always)]
+pub(crate) fn allows(profile: u32, class: u32, protocol: u8, port: u32) -> bool {
+    rf_allows(profile, class, u32::from(protocol), port) != 0
+}
+
+/// See [`allows`].
+#[unsafe(no_mangle)]
 #[inline(never)]
-pub(crate) fn allows(profile: u32, class: u32, protocol: u32, port: u32) -> bool {
+extern "C" fn rf_allows(profile: u32, class: u32, protocol: u32, port: u32) -> u32 {
     // SAFETY: not preallocated and never written in place, see `maps::endpoint`.
-    let Some(value) = (unsafe { RF_POLICY.get(&PolicyKey { profile, class }) }) else { return false };
+    let Some(value) = (unsafe { RF_POLICY.get(&PolicyKey { profile, class }) }) else { return 0 };
+    u32::from(admits(value, protocol, port))
+}
+
+#[inline(always)]
+fn admits(value: &PolicyValue, protocol: u32, port: u32) -> bool {
     let set = match protocol as u8 {
         protocol::TCP => value.tcp,
         protocol::UDP => value.udp,
@@ -34,18 +46,6 @@ fn in_bitmap(index: u32, port: u32) -> bool {
     bitmap.words[usize::from(port >> 6)] & (1 << (port & 63)) != 0
 }
 
-/// Whether a pod is one of the two ends by address.
-#[inline(always)]
-pub(crate) fn owns(endpoint: &EndpointValue, addr: &Addr) -> bool {
-    *addr == endpoint.v4 || *addr == endpoint.v6
-}
-
-/// The pod's peer class, by family.
-#[inline(always)]
-pub(crate) fn class_of(endpoint: &EndpointValue, v6: u8) -> u32 {
-    if v6 == 0 { endpoint.class_v4 } else { endpoint.class_v6 }
-}
-
 /// Where a packet goes.
 #[derive(Clone, Copy)]
 pub(crate) struct Target<'a> {
@@ -56,25 +56,25 @@ pub(crate) struct Target<'a> {
     pub(crate) port: u32,
 }
 
-/// Whether a pod's egress policy admits what it sends. Its own node and itself always; another node's port that is a
+/// Whether the egress policy of the pod behind a veth admits what it sends. Its own node and itself always; another node's port that is a
 /// Service's by that Service's backends.
 #[inline(always)]
-pub(crate) fn egress_allows(source: &EndpointValue, to: Target<'_>) -> bool {
-    if source.egress_profile == 0 || to.party.is(AddressKind::ThisNode) || owns(source, to.addr) {
+pub(crate) fn egress_allows(ifindex: u32, egress: u32, to: Target<'_>) -> bool {
+    let itself = to.party.is(AddressKind::LocalPod) && to.party.owner == ifindex;
+    if egress == 0 || to.party.is(AddressKind::ThisNode) || itself {
         return true;
     }
-    let protocol = u32::from(to.protocol);
     if to.party.is(AddressKind::RemoteNode) || to.party.is(AddressKind::RemoteTransit) {
-        let class = service(to.addr, to.port, protocol);
+        let class = service(to.addr, to.port, to.protocol);
         if class != NO_SERVICE && class != 0 {
-            return allows(source.egress_profile, class as u32, protocol, to.port);
+            return allows(egress, class as u32, to.protocol, to.port);
         }
     }
-    allows(source.egress_profile, to.party.class, protocol, to.port)
+    allows(egress, to.party.class, to.protocol, to.port)
 }
 
 /// Whether a pod's ingress policy admits what a class sends to it.
 #[inline(always)]
-pub(crate) fn ingress_allows(target: &EndpointValue, class: u32, protocol: u8, port: u32) -> bool {
-    target.ingress_profile == 0 || allows(target.ingress_profile, class, u32::from(protocol), port)
+pub(crate) fn ingress_allows(ingress: u32, class: u32, protocol: u8, port: u32) -> bool {
+    ingress == 0 || allows(ingress, class, protocol, port)
 }

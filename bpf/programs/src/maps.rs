@@ -4,27 +4,32 @@ use aya_ebpf::macros::map;
 use aya_ebpf::maps::{Array, HashMap, LpmTrie, LruHashMap, PerCpuArray};
 use ringfence_abi::reason::COUNTERS_LEN;
 use ringfence_abi::{
-    Addr, AddressValue, Config, EndpointValue, FlowKey, FlowValue, FragmentKey, FragmentValue, PolicyKey, PolicyValue,
-    PortBitmap, PortRoles, PrefixValue, ServiceKey, ServiceValue,
+    Addr, AddressValue, Config, EndpointValue, FlowKey, FlowValue, FragmentKey, FragmentValue, PolicyKey,
+    PolicyValue, PortBitmap, PortRoles, PrefixValue, ServiceKey, ServiceValue,
 };
 
 #[map]
-pub(crate) static RF_ADDRESSES: HashMap<Addr, AddressValue> = HashMap::with_max_entries(65_536, BPF_F_NO_PREALLOC);
+pub(crate) static RF_ADDRESSES: HashMap<Addr, AddressValue> =
+    HashMap::with_max_entries(65_536, BPF_F_NO_PREALLOC);
 #[map]
-pub(crate) static RF_PREFIXES: LpmTrie<Addr, PrefixValue> = LpmTrie::with_max_entries(16_384, BPF_F_NO_PREALLOC);
+pub(crate) static RF_PREFIXES: LpmTrie<Addr, PrefixValue> =
+    LpmTrie::with_max_entries(16_384, BPF_F_NO_PREALLOC);
 #[map]
-pub(crate) static RF_ENDPOINTS: HashMap<u32, EndpointValue> = HashMap::with_max_entries(1024, BPF_F_NO_PREALLOC);
+pub(crate) static RF_ENDPOINTS: HashMap<u32, EndpointValue> =
+    HashMap::with_max_entries(1024, BPF_F_NO_PREALLOC);
 #[map]
 pub(crate) static RF_SERVICES: HashMap<ServiceKey, ServiceValue> =
     HashMap::with_max_entries(65_536, BPF_F_NO_PREALLOC);
 #[map]
-pub(crate) static RF_POLICY: HashMap<PolicyKey, PolicyValue> = HashMap::with_max_entries(65_536, BPF_F_NO_PREALLOC);
+pub(crate) static RF_POLICY: HashMap<PolicyKey, PolicyValue> =
+    HashMap::with_max_entries(65_536, BPF_F_NO_PREALLOC);
 #[map]
 pub(crate) static RF_PORTS: Array<PortBitmap> = Array::with_max_entries(64, 0);
 #[map]
 pub(crate) static RF_FLOWS: LruHashMap<FlowKey, FlowValue> = LruHashMap::with_max_entries(65_536, 0);
 #[map]
-pub(crate) static RF_FRAGMENTS: LruHashMap<FragmentKey, FragmentValue> = LruHashMap::with_max_entries(4096, 0);
+pub(crate) static RF_FRAGMENTS: LruHashMap<FragmentKey, FragmentValue> =
+    LruHashMap::with_max_entries(4096, 0);
 #[map]
 pub(crate) static RF_ROLES: HashMap<u32, PortRoles> = HashMap::with_max_entries(1024, BPF_F_NO_PREALLOC);
 #[map]

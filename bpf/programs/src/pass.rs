@@ -4,7 +4,7 @@ use crate::flow::{Found, ensure, find};
 use crate::icmp_error::icmp_error;
 use crate::judge::{egress_allows, ingress_allows};
 use crate::resume::resumes;
-use crate::scene::{Scene, pod_class};
+use crate::scene::Scene;
 use crate::verdict::count;
 use ringfence_abi::{AddressKind, Counter};
 
@@ -52,18 +52,15 @@ pub(crate) fn keep(scene: &Scene) {
 
 #[inline(always)]
 fn reply_passes(scene: &Scene) -> bool {
-    let own = scene.source_is_own();
-    if let Some(target) = scene.target.filter(|target| target.egress_profile != 0) {
+    let (source, target, packet) = (&scene.source, &scene.target, &scene.packet);
+    let own = scene.own != 0;
+    if target.egress != 0 {
         // Of what was masqueraded the reply will be judged by an address that only NAT knows.
-        let masqueraded = scene.from.is(AddressKind::ThisNode) || (scene.source.is_some() && !own);
-        if masqueraded || !egress_allows(target, scene.origin_as_target()) {
+        let masqueraded = scene.from.is(AddressKind::ThisNode) || (source.exists() && !own);
+        if masqueraded || !egress_allows(target.ifindex, target.egress, scene.back()) {
             return false;
         }
     }
-    let Some(source) = scene.source.filter(|source| source.ingress_profile != 0) else { return true };
-    let class = match scene.target {
-        Some(target) => pod_class(target, &scene.packet),
-        None => scene.to.class,
-    };
-    own && ingress_allows(source, class, scene.packet.protocol, scene.packet.from_port())
+    source.ingress == 0
+        || (own && ingress_allows(source.ingress, scene.class_there(), packet.protocol, packet.from_port()))
 }

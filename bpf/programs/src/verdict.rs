@@ -27,11 +27,13 @@ pub(crate) fn count(counter: Counter) {
 /// Drops, for a reason.
 #[inline(always)]
 pub(crate) fn drop(reason: Reason) -> i32 {
-    refuse(reason as u32)
+    rf_drop(reason as u32)
 }
 
+/// See [`drop`].
+#[unsafe(no_mangle)]
 #[inline(never)]
-fn refuse(reason: u32) -> i32 {
+extern "C" fn rf_drop(reason: u32) -> i32 {
     add(reason);
     DROP
 }
@@ -39,7 +41,7 @@ fn refuse(reason: u32) -> i32 {
 /// Drops what policy does not allow, or what could not be judged because of its shape.
 #[inline(always)]
 pub(crate) fn deny(packet: &Packet, reason: Reason) -> i32 {
-    refuse(match packet.shape {
+    rf_drop(match packet.shape {
         shape::WHOLE => reason as u32,
         shape::BROKEN => Reason::Malformed as u32,
         _ => Reason::FragmentUnknown as u32,

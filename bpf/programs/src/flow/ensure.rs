@@ -9,26 +9,46 @@ use crate::packet::{Packet, protocol, sctp, tcp};
 use crate::roles::{only_accepted, only_opened};
 use crate::scene::Scene;
 use crate::verdict::count;
-use ringfence_abi::{Config, Counter, EndpointValue, FlowValue};
+use ringfence_abi::{Config, Counter, FlowValue};
 
 /// Keeps the flow that this packet, which policy lets pass, belongs to; makes it if the packet may open one. The
 /// packet's source is the opener.
-#[inline(never)]
+#[inline(always)]
 pub(crate) fn ensure(scene: &Scene) {
+    // SAFETY: a reference is a valid pointer.
+    unsafe { rf_keep_flow(scene) };
+}
+
+/// See [`ensure`].
+///
+/// # Safety
+/// `scene` is valid or null.
+#[unsafe(no_mangle)]
+#[inline(never)]
+unsafe extern "C" fn rf_keep_flow(scene: *const Scene) -> u32 {
+    // SAFETY: as above.
+    if let Some(scene) = unsafe { scene.as_ref() } {
+        keep(scene);
+    }
+    0
+}
+
+#[inline(always)]
+fn keep(scene: &Scene) {
     let packet = &scene.packet;
     if !packet.whole() || only_answers(packet) {
         return;
     }
     let at = directed(packet);
     let now = now();
-    let (opener, target) = (id(scene.source), id(scene.target));
     let new = opens(packet);
     if let Some(value) = RF_FLOWS.get_ptr_mut(&at.key).filter(|_| !new) {
         // SAFETY: as in `find`.
         let flow = unsafe { &*value };
         let mine = flow.opener_is_lo == at.from_lo;
         if !idle(&at.key, flow, now) {
-            let same = mine && flow.opener_endpoint == opener && flow.target_endpoint == target;
+            let same =
+                mine && flow.opener_endpoint == scene.source.id && flow.target_endpoint == scene.target.id;
             if same || (!mine && (flow.generation == scene.generation || prove(flow, &at.key))) {
                 // SAFETY: as in `find`. Policy has just been asked, in the opener's name.
                 unsafe {
@@ -46,10 +66,10 @@ pub(crate) fn ensure(scene: &Scene) {
     let value = FlowValue {
         last_seen: now,
         generation: scene.generation,
-        opener_endpoint: opener,
-        opener_ifindex: if opener == 0 { 0 } else { scene.source_ifindex },
-        target_endpoint: target,
-        target_ifindex: if target == 0 { 0 } else { scene.target_ifindex },
+        opener_endpoint: scene.source.id,
+        opener_ifindex: scene.source.ifindex,
+        target_endpoint: scene.target.id,
+        target_ifindex: scene.target.ifindex,
         opener_class: scene.class,
         origin: scene.origin as u8,
         opener_is_lo: at.from_lo,
@@ -59,14 +79,6 @@ pub(crate) fn ensure(scene: &Scene) {
     match RF_FLOWS.insert(&at.key, &value, 0) {
         Ok(()) => count(Counter::FlowInserted),
         Err(_) => count(Counter::FlowInsertFailed),
-    }
-}
-
-#[inline(always)]
-fn id(pod: Option<&'static EndpointValue>) -> u32 {
-    match pod {
-        Some(pod) => pod.id,
-        None => 0,
     }
 }
 
@@ -95,20 +107,17 @@ fn may_open(scene: &Scene, now: u64) -> bool {
     let packet = &scene.packet;
     match packet.protocol {
         protocol::TCP if packet.kind & tcp::RST != 0 => false,
-        protocol::TCP | protocol::SCTP => match (scene.target, scene.source_is_own()) {
-            (Some(_), true) => {
-                only_accepted(scene.target_ifindex, packet.dst_port)
-                    && only_opened(scene.source_ifindex, packet.src_port)
-            }
-            (Some(_), false) => only_accepted(scene.target_ifindex, packet.dst_port),
-            (None, true) => only_opened(scene.source_ifindex, packet.src_port),
-            (None, false) => false,
-        },
-        protocol::UDP if u16::from_be(packet.src_port) < u16::from_be(packet.dst_port) => {
-            config().is_some_and(|config| {
-                config.changed == 0 || now / SECOND >= u64::from(config.changed) + u64::from(Config::SETTLE)
-            })
+        protocol::TCP | protocol::SCTP => {
+            // The port of at least one end must be the pod's own, not one that NAT chose.
+            let (own, there) = (scene.own != 0, scene.target.exists());
+            (own || there)
+                && (!there || only_accepted(scene.target.ifindex, packet.dst_port))
+                && (!own || only_opened(scene.source.ifindex, packet.src_port))
         }
+        protocol::UDP if u16::from_be(packet.src_port) < u16::from_be(packet.dst_port) => config()
+            .is_some_and(|config| {
+                config.changed == 0 || now / SECOND >= u64::from(config.changed) + u64::from(Config::SETTLE)
+            }),
         _ => true,
     }
 }

@@ -21,8 +21,25 @@ impl Found {
 
 /// Looks the flow up and has it prove itself if policy has moved on since. A packet that opens a connection belongs to
 /// no flow: policy alone decides of it.
-#[inline(never)]
+#[inline(always)]
 pub(crate) fn find(packet: &Packet, generation: u32) -> u32 {
+    // SAFETY: a reference is a valid pointer.
+    unsafe { rf_find(packet, generation) }
+}
+
+/// See [`find`].
+///
+/// # Safety
+/// `packet` is valid or null.
+#[unsafe(no_mangle)]
+#[inline(never)]
+unsafe extern "C" fn rf_find(packet: *const Packet, generation: u32) -> u32 {
+    // SAFETY: as above.
+    unsafe { packet.as_ref() }.map_or(Found::NOTHING, |packet| search(packet, generation))
+}
+
+#[inline(always)]
+fn search(packet: &Packet, generation: u32) -> u32 {
     if !packet.whole() || opens(packet) {
         return Found::NOTHING;
     }

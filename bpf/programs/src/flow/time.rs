@@ -44,9 +44,8 @@ pub(super) fn touch(value: *mut FlowValue, packet: &Packet, reply: bool, now: u6
     // and either order is right.
     unsafe {
         let state = (*value).state;
-        let next = state
-            | if reply { FlowValue::CONFIRMED } else { 0 }
-            | if ends { FlowValue::CLOSING } else { 0 };
+        let next =
+            state | if reply { FlowValue::CONFIRMED } else { 0 } | if ends { FlowValue::CLOSING } else { 0 };
         if next != state {
             (*value).state = next;
         }

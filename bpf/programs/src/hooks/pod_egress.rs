@@ -4,12 +4,13 @@ use super::neighbour::{is_link_local, is_neighbour, is_router};
 use crate::bytes::Skb;
 use crate::class::{NO_SERVICE, locate, service};
 use crate::fragment::follow;
-use crate::judge::{allows, class_of, egress_allows, ingress_allows, owns};
+use crate::judge::{allows, egress_allows, ingress_allows};
 use crate::maps::{config, endpoint, generation};
+use crate::packet::Packet;
 use crate::parse::{Link, ethernet};
 use crate::pass::{excused, excused_as_error, known};
 use crate::roles::record;
-use crate::scene::{Scene, denied};
+use crate::scene::{Pod, Scene, owns};
 use crate::verdict::{PASS, count, deny, drop, stamp};
 use aya_ebpf::macros::classifier;
 use aya_ebpf::programs::TcContext;
@@ -26,40 +27,40 @@ fn pod_egress(ctx: TcContext) -> i32 {
         return PASS;
     }
     // SAFETY: `skb` is the program's context.
-    scene.source_ifindex = unsafe { (*skb).ifindex };
-    scene.source = endpoint(scene.source_ifindex);
-    let Some(pod) = scene.source else { return drop(Reason::NoEndpoint) };
-    let free = pod.ingress_profile == 0 && pod.egress_profile == 0;
-    let origin = if free { Origin::FreePod } else { Origin::LocalPod };
+    let ifindex = unsafe { (*skb).ifindex };
+    let Some(value) = endpoint(ifindex) else { return drop(Reason::NoEndpoint) };
+    scene.source = Pod::new(ifindex, value, scene.packet.v6 != 0);
+    let origin = if scene.source.free() { Origin::FreePod } else { Origin::LocalPod };
     scene.origin = origin as u32;
     let entered = Mark::entered(origin);
     match link {
         Link::Ip => {}
-        Link::Other if free && !denied(scene.source) => {
+        Link::Other if scene.source.free() && !scene.source.denied() => {
             stamp(skb, entered);
             return PASS;
         }
         _ => return drop(Reason::Malformed),
     }
-    if let Some(reason) = impostor(&scene, pod) {
+    if let Some(reason) = impostor(&scene.packet, value) {
         return drop(reason);
     }
+    scene.own = 1;
     if is_neighbour(&scene.packet) {
         stamp(skb, entered);
         return PASS;
     }
-    if denied(scene.source) {
+    if scene.source.denied() {
         return drop(Reason::EndpointDenied);
     }
     follow(&mut scene.packet, memory::POD_EGRESS);
-    record(scene.source_ifindex, &scene.packet);
-    scene.class = class_of(pod, scene.packet.v6);
+    record(ifindex, &scene.packet);
+    scene.class = scene.source.class;
     scene.to = locate(&scene.packet.dst);
     if !scene.find_target() {
         return drop(Reason::NoEndpoint);
     }
     let isolated = config.flags & Config::ANY_ISOLATED != 0;
-    match if isolated { judge(skb, &mut scene, pod) } else { Judged::Not } {
+    match if isolated { judge(skb, &mut scene) } else { Judged::Not } {
         Judged::Not => stamp(skb, entered),
         Judged::Egress => stamp(skb, entered.with(Mark::EGRESS_JUDGED)),
         Judged::Both => stamp(skb, entered.with(Mark::JUDGED)),
@@ -70,8 +71,7 @@ fn pod_egress(ctx: TcContext) -> i32 {
 
 /// P2: the source must be this pod's own, or link-local where a link needs it.
 #[inline(always)]
-fn impostor(scene: &Scene, pod: &EndpointValue) -> Option<Reason> {
-    let packet = &scene.packet;
+fn impostor(packet: &Packet, pod: &EndpointValue) -> Option<Reason> {
     if is_router(packet) {
         return Some(Reason::RouterMessage);
     }
@@ -94,21 +94,20 @@ enum Judged {
 
 /// What can be told only here: replies, before NAT is undone, and destinations that no later hook sees.
 #[inline(always)]
-fn judge(skb: Skb, scene: &mut Scene, pod: &'static EndpointValue) -> Judged {
+fn judge(skb: Skb, scene: &mut Scene) -> Judged {
     if scene.to.is(AddressKind::ThisNode) {
-        return to_this_node(skb, scene, pod);
+        return to_this_node(skb, scene);
     }
     if scene.to.is(AddressKind::External) {
-        return if pod.egress_profile == 0 { Judged::Not } else { to_outside(skb, scene, pod) };
+        return if scene.source.egress == 0 { Judged::Not } else { to_outside(skb, scene) };
     }
-    if !egress_allows(pod, scene.destination()) {
+    let packet = &scene.packet;
+    if !egress_allows(scene.source.ifindex, scene.source.egress, scene.destination()) {
         scene.refused = Scene::EGRESS;
     }
-    if let Some(target) = scene.target {
-        let packet = &scene.packet;
-        if target.id != pod.id && !ingress_allows(target, scene.class, packet.protocol, packet.to_port()) {
-            scene.refused |= Scene::INGRESS;
-        }
+    let itself = scene.target.ifindex == scene.source.ifindex;
+    if !itself && !ingress_allows(scene.target.ingress, scene.class, packet.protocol, packet.to_port()) {
+        scene.refused |= Scene::INGRESS;
     }
     if scene.refused == 0 || !excused(skb, scene) { Judged::Not } else { Judged::Both }
 }
@@ -116,15 +115,17 @@ fn judge(skb: Skb, scene: &mut Scene, pod: &'static EndpointValue) -> Judged {
 /// A reply to something masqueraded bears the node's address here. All else may go to the node, save to a Service
 /// whose backends no later hook judges.
 #[inline(always)]
-fn to_this_node(skb: Skb, scene: &mut Scene, pod: &EndpointValue) -> Judged {
+fn to_this_node(skb: Skb, scene: &mut Scene) -> Judged {
     if known(scene) {
         return Judged::Both;
     }
-    let packet = &scene.packet;
-    if pod.egress_profile != 0 {
-        let protocol = u32::from(packet.protocol);
-        let class = service(&packet.dst.addr, packet.to_port(), protocol);
-        if class != NO_SERVICE && class != 0 && !allows(pod.egress_profile, class as u32, protocol, packet.to_port()) {
+    let (packet, egress) = (&scene.packet, scene.source.egress);
+    if egress != 0 {
+        let class = service(&packet.dst.addr, packet.to_port(), packet.protocol);
+        if class != NO_SERVICE
+            && class != 0
+            && !allows(egress, class as u32, packet.protocol, packet.to_port())
+        {
             return Judged::Refused;
         }
     }
@@ -133,20 +134,20 @@ fn to_this_node(skb: Skb, scene: &mut Scene, pod: &EndpointValue) -> Judged {
 
 /// Neither pod nor node: a Service's address, whose backends later hooks judge, or the world outside.
 #[inline(always)]
-fn to_outside(skb: Skb, scene: &mut Scene, pod: &EndpointValue) -> Judged {
-    let packet = &scene.packet;
-    let (protocol, port) = (u32::from(packet.protocol), packet.to_port());
+fn to_outside(skb: Skb, scene: &mut Scene) -> Judged {
+    let (packet, egress) = (&scene.packet, scene.source.egress);
+    let (protocol, port) = (packet.protocol, packet.to_port());
     let class = service(&packet.dst.addr, port, protocol);
     if class == 0 {
         return Judged::Not;
     }
     if class != NO_SERVICE {
-        return if allows(pod.egress_profile, class as u32, protocol, port) { Judged::Not } else { Judged::Refused };
+        return if allows(egress, class as u32, protocol, port) { Judged::Not } else { Judged::Refused };
     }
     if service(&packet.dst.addr, 0, 0) != NO_SERVICE {
         return Judged::Not;
     }
-    if allows(pod.egress_profile, scene.to.class, protocol, port) {
+    if allows(egress, scene.to.class, protocol, port) {
         return Judged::Egress;
     }
     scene.refused = Scene::EGRESS;

@@ -7,11 +7,11 @@ use crate::judge::allows;
 use crate::maps::{config, generation};
 use crate::parse::{Link, underlay};
 use crate::pass::keep;
-use crate::scene::{Scene, denied, pod_class};
+use crate::scene::Scene;
 use crate::verdict::{PASS, drop};
 use aya_ebpf::macros::classifier;
 use aya_ebpf::programs::TcContext;
-use ringfence_abi::{AddressKind, EndpointValue, Mark, Reason};
+use ringfence_abi::{AddressKind, Reason};
 
 #[classifier]
 fn underlay_egress(ctx: TcContext) -> i32 {
@@ -33,20 +33,20 @@ fn underlay_egress(ctx: TcContext) -> i32 {
         return drop(Reason::OriginLost);
     }
     let node = scene.to.is(AddressKind::RemoteNode);
-    let Some(pod) = scene.source else {
+    if !scene.source.exists() {
         // WireGuard's own packets end here.
         return if !node && names_service(&scene, false) { drop(Reason::ServiceAddress) } else { PASS };
-    };
+    }
     if node {
         return drop(Reason::Plaintext);
     }
-    if denied(scene.source) {
+    if scene.source.denied() {
         return drop(Reason::EndpointDenied);
     }
     if names_service(&scene, true) {
         return drop(Reason::ServiceAddress);
     }
-    leave(&mut scene, pod)
+    leave(&mut scene)
 }
 
 /// Whether the destination still is a Service's: a ClusterIP, or of a pod's packet any address and port of one.
@@ -54,28 +54,28 @@ fn underlay_egress(ctx: TcContext) -> i32 {
 fn names_service(scene: &Scene, of_pod: bool) -> bool {
     let packet = &scene.packet;
     service(&packet.dst.addr, 0, 0) != NO_SERVICE
-        || (of_pod && service(&packet.dst.addr, packet.to_port(), u32::from(packet.protocol)) != NO_SERVICE)
+        || (of_pod && service(&packet.dst.addr, packet.to_port(), packet.protocol) != NO_SERVICE)
 }
 
 /// A pod's packet to the world outside. It was judged where it entered, unless it bore a Service's address there: then
 /// the backend, which is the destination now, is judged here.
 #[inline(always)]
-fn leave(scene: &mut Scene, pod: &'static EndpointValue) -> i32 {
-    if scene.mark.0 & Mark::JUDGED == Mark::JUDGED || (pod.egress_profile == 0 && pod.ingress_profile == 0) {
+fn leave(scene: &mut Scene) -> i32 {
+    let pod = scene.source;
+    if scene.settled() || pod.free() {
         return PASS;
     }
     follow(&mut scene.packet, memory::UNDERLAY_EGRESS);
     let packet = &scene.packet;
-    if pod.egress_profile != 0
-        && !scene.mark.egress_judged()
-        && !allows(pod.egress_profile, scene.to.class, u32::from(packet.protocol), packet.to_port())
+    if pod.egress != 0
+        && !scene.marked().egress_judged()
+        && !allows(pod.egress, scene.to.class, packet.protocol, packet.to_port())
     {
         return drop(Reason::Unjudged);
     }
-    if pod.ingress_profile != 0 {
-        scene.class = pod_class(pod, packet);
+    if pod.ingress != 0 {
+        scene.class = pod.class;
         keep(scene);
     }
     PASS
 }
-

@@ -7,7 +7,7 @@ use crate::maps::{config, generation};
 use crate::packet::{Packet, protocol};
 use crate::parse::{Link, underlay};
 use crate::pass::{excused_as_error, known};
-use crate::scene::Scene;
+use crate::scene::{Pod, Scene};
 use crate::verdict::{PASS, count, drop, stamp};
 use aya_ebpf::macros::classifier;
 use aya_ebpf::programs::TcContext;
@@ -45,7 +45,7 @@ fn underlay_ingress(ctx: TcContext) -> i32 {
     if !scene.find_target() {
         return drop(Reason::NoEndpoint);
     }
-    if scene.to.is_pods() && scene.target.is_none() {
+    if scene.to.is_pods() && !scene.target.exists() {
         return drop(Reason::NotLocal);
     }
     let judged = config.flags & Config::ANY_ISOLATED != 0 && is_reply(skb, &mut scene);
@@ -58,7 +58,7 @@ fn underlay_ingress(ctx: TcContext) -> i32 {
 fn is_reply(skb: Skb, scene: &mut Scene) -> bool {
     follow(&mut scene.packet, memory::UNDERLAY_INGRESS);
     // By flow only. What policy says of the pod behind it is asked at its veth.
-    scene.target = None;
+    scene.target = Pod::NONE;
     known(scene) || excused_as_error(skb, scene)
 }
 

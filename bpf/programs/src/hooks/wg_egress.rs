@@ -7,11 +7,11 @@ use crate::judge::egress_allows;
 use crate::maps::{config, generation};
 use crate::parse::{Link, mesh};
 use crate::pass::{excused, keep};
-use crate::scene::{Scene, denied, pod_class};
+use crate::scene::Scene;
 use crate::verdict::{PASS, count, deny, drop, mark};
 use aya_ebpf::macros::classifier;
 use aya_ebpf::programs::TcContext;
-use ringfence_abi::{Counter, Mark, Origin, Reason};
+use ringfence_abi::{Counter, Origin, Reason};
 
 #[classifier]
 fn wg_egress(ctx: TcContext) -> i32 {
@@ -26,25 +26,27 @@ fn wg_egress(ctx: TcContext) -> i32 {
     if !scene.find_source(skb) {
         return drop(Reason::OriginLost);
     }
-    let Some(pod) = scene.source else { return PASS };
-    if denied(scene.source) {
+    if !scene.source.exists() {
+        return PASS;
+    }
+    if scene.source.denied() {
         return drop(Reason::EndpointDenied);
     }
     if !readable {
         return drop(Reason::Malformed);
     }
-    // Both: a reply. Egress alone was judged for an address outside the cluster, which this no longer is.
-    if scene.mark.0 & Mark::JUDGED == Mark::JUDGED || (pod.egress_profile == 0 && pod.ingress_profile == 0) {
+    // Settled: a reply. Egress alone was judged for an address outside the cluster, which this no longer is.
+    if scene.settled() || scene.source.free() {
         return PASS;
     }
     follow(&mut scene.packet, memory::WG_EGRESS);
-    scene.class = pod_class(pod, &scene.packet);
+    scene.class = scene.source.class;
     scene.to = locate(&scene.packet.dst);
-    if !egress_allows(pod, scene.destination()) {
+    if !egress_allows(scene.source.ifindex, scene.source.egress, scene.destination()) {
         scene.refused = Scene::EGRESS;
         return if excused(skb, &mut scene) { PASS } else { deny(&scene.packet, Reason::PolicyEgress) };
     }
-    if pod.ingress_profile != 0 {
+    if scene.source.ingress != 0 {
         keep(&scene);
     }
     PASS

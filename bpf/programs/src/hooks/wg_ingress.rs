@@ -7,7 +7,7 @@ use crate::judge::ingress_allows;
 use crate::maps::{config, generation};
 use crate::parse::{Link, mesh};
 use crate::pass::{excused, excused_as_error, keep, known};
-use crate::scene::{Scene, denied};
+use crate::scene::Scene;
 use crate::verdict::{PASS, count, deny, drop, stamp};
 use aya_ebpf::macros::classifier;
 use aya_ebpf::programs::TcContext;
@@ -32,12 +32,12 @@ fn wg_ingress(ctx: TcContext) -> i32 {
     if !scene.find_target() {
         return drop(Reason::NoEndpoint);
     }
-    if denied(scene.target) {
+    if scene.target.denied() {
         return drop(Reason::EndpointDenied);
     }
     let isolated = config.flags & Config::ANY_ISOLATED != 0;
     let entered = Mark::entered(Origin::Peer);
-    let Some(pod) = scene.target else {
+    if !scene.target.exists() {
         if !scene.to.is(AddressKind::ThisNode) {
             return drop(Reason::NotLocal);
         }
@@ -50,14 +50,14 @@ fn wg_ingress(ctx: TcContext) -> i32 {
         let judged = known(&scene) || excused_as_error(skb, &mut scene);
         stamp(skb, if judged { entered.with(Mark::JUDGED) } else { entered });
         return PASS;
-    };
-    if pod.ingress_profile == 0 && pod.egress_profile == 0 {
+    }
+    if scene.target.free() {
         stamp(skb, entered.with(Mark::INGRESS_JUDGED));
         return PASS;
     }
     follow(&mut scene.packet, memory::WG_INGRESS);
     let packet = &scene.packet;
-    if !ingress_allows(pod, scene.class, packet.protocol, packet.to_port()) {
+    if !ingress_allows(scene.target.ingress, scene.class, packet.protocol, packet.to_port()) {
         scene.refused = Scene::INGRESS;
         if !excused(skb, &mut scene) {
             return deny(&scene.packet, Reason::PolicyIngress);
@@ -65,7 +65,7 @@ fn wg_ingress(ctx: TcContext) -> i32 {
         stamp(skb, entered.with(Mark::JUDGED));
         return PASS;
     }
-    if pod.egress_profile != 0 {
+    if scene.target.egress != 0 {
         keep(&scene);
     }
     stamp(skb, entered.with(Mark::INGRESS_JUDGED));

@@ -80,10 +80,14 @@ fn ipv4(skb: Skb, l3: usize, packet: &mut Packet) -> bool {
     packet.hop_limit = header.ttl;
     let plain = header.version_ihl == 0x45 && u16::from_be(header.fragment) & 0x3fff == 0;
     let length = u16::from_be(header.total_length);
-    if plain && usize::from(length) >= size_of::<Ipv4>() + size_of::<Tcp>() && ports(skb, l3 + size_of::<Ipv4>(), packet) {
+    if plain
+        && usize::from(length) >= size_of::<Ipv4>() + size_of::<Tcp>()
+        && ports(skb, l3 + size_of::<Ipv4>(), packet)
+    {
         return true;
     }
-    slow::ipv4(skb, l3 as u32, packet);
+    // SAFETY: a reference is a valid pointer.
+    unsafe { slow::rf_ipv4(skb, l3 as u32, packet) };
     true
 }
 
@@ -104,7 +108,8 @@ fn ipv6(skb: Skb, l3: usize, packet: &mut Packet) -> bool {
     if usize::from(length) >= size_of::<Tcp>() && ports(skb, l3 + size_of::<Ipv6>(), packet) {
         return true;
     }
-    slow::ipv6(skb, l3 as u32, packet);
+    // SAFETY: a reference is a valid pointer.
+    unsafe { slow::rf_ipv6(skb, l3 as u32, packet) };
     true
 }
 

@@ -12,13 +12,37 @@ const V4_OFFSET: u16 = 0x1fff;
 
 /// Where a transport header lies and where its packet ends.
 #[derive(Clone, Copy)]
-pub(super) struct Span {
-    pub(super) at: u32,
-    pub(super) end: u32,
+struct Span {
+    at: u32,
+    end: u32,
 }
 
+/// # Safety
+/// `packet` is valid or null.
+#[unsafe(no_mangle)]
 #[inline(never)]
-pub(super) fn ipv4(skb: Skb, l3: u32, packet: &mut Packet) {
+pub(super) unsafe extern "C" fn rf_ipv4(skb: Skb, l3: u32, packet: *mut Packet) -> u32 {
+    // SAFETY: as above.
+    if let Some(packet) = unsafe { packet.as_mut() } {
+        ipv4(skb, l3, packet);
+    }
+    0
+}
+
+/// # Safety
+/// `packet` is valid or null.
+#[unsafe(no_mangle)]
+#[inline(never)]
+pub(super) unsafe extern "C" fn rf_ipv6(skb: Skb, l3: u32, packet: *mut Packet) -> u32 {
+    // SAFETY: as above.
+    if let Some(packet) = unsafe { packet.as_mut() } {
+        ipv6(skb, l3, packet);
+    }
+    0
+}
+
+#[inline(always)]
+fn ipv4(skb: Skb, l3: u32, packet: &mut Packet) {
     packet.shape = shape::BROKEN;
     let mut header = [0u16; 5];
     if !copy(skb, l3, &mut header) {
@@ -38,8 +62,8 @@ pub(super) fn ipv4(skb: Skb, l3: u32, packet: &mut Packet) {
     fragmented(skb, packet, span, field & V4_OFFSET, field & V4_MORE != 0, false);
 }
 
-#[inline(never)]
-pub(super) fn ipv6(skb: Skb, l3: u32, packet: &mut Packet) {
+#[inline(always)]
+fn ipv6(skb: Skb, l3: u32, packet: &mut Packet) {
     packet.shape = shape::BROKEN;
     let mut payload = 0u16;
     if !copy(skb, l3 + 4, &mut payload) {
@@ -47,7 +71,8 @@ pub(super) fn ipv6(skb: Skb, l3: u32, packet: &mut Packet) {
     }
     let len = length(skb);
     // 0 is a jumbogram (RFC 2675), which here is a segment the kernel will cut before any wire.
-    let end = if payload == 0 { len } else { l3 + size_of::<Ipv6>() as u32 + u32::from(u16::from_be(payload)) };
+    let end =
+        if payload == 0 { len } else { l3 + size_of::<Ipv6>() as u32 + u32::from(u16::from_be(payload)) };
     if end > len {
         return;
     }
@@ -70,7 +95,11 @@ pub(super) fn ipv6(skb: Skb, l3: u32, packet: &mut Packet) {
             }
             protocol::FRAGMENT => {
                 let mut id = 0u32;
-                if packet.fragment != fragment::NONE || at + 8 > end || !copy(skb, at, &mut header) || !copy(skb, at + 4, &mut id) {
+                if packet.fragment != fragment::NONE
+                    || at + 8 > end
+                    || !copy(skb, at, &mut header)
+                    || !copy(skb, at + 4, &mut id)
+                {
                     return;
                 }
                 packet.protocol = header[0];
@@ -118,7 +147,7 @@ fn hides(protocol: u8) -> bool {
 
 /// What is judged by of the transport header at `span`.
 #[inline(always)]
-pub(super) fn transport(skb: Skb, packet: &mut Packet, span: Span) {
+fn transport(skb: Skb, packet: &mut Packet, span: Span) {
     packet.transport = span.at;
     let room = span.end.saturating_sub(span.at);
     match packet.protocol {
