@@ -15,5 +15,6 @@ pub mod model;
 pub mod plan;
 pub mod policy;
 pub mod status;
+pub mod testrun;
 pub mod userspace;
 pub mod watch;

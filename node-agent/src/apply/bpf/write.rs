@@ -1,0 +1,111 @@
+//! Writing single entries. Each write is atomic: a program sees the old value or the new one.
+use super::observe::prefix_key;
+use super::{Datapath, DatapathError, Maps};
+use crate::policy::tables::Tables;
+use aya::maps::MapError;
+use aya::maps::lpm_trie::Key;
+use ipnetwork::IpNetwork;
+use nix::libc::ENOENT;
+use ringfence_abi::{
+    Addr, AddressValue, EndpointValue, PolicyKey, PolicyValue, PortBitmap, PrefixValue, ServiceKey,
+    ServiceValue, names,
+};
+
+impl Datapath {
+    /// Writes every entry of `tables`, in no order that would be safe for traffic: for tables that no hook uses yet.
+    ///
+    /// # Errors
+    /// [`DatapathError::Map`].
+    pub fn fill(&mut self, tables: &Tables) -> Result<(), DatapathError> {
+        let maps = &mut self.maps;
+        tables.addresses.iter().try_for_each(|(k, v)| maps.put_address(*k, Some(v)))?;
+        tables.prefixes.iter().try_for_each(|(k, v)| maps.put_prefix(k, Some(v)))?;
+        tables.endpoints.iter().try_for_each(|(k, v)| maps.put_endpoint(*k, Some(v)))?;
+        tables.services.iter().try_for_each(|(k, v)| maps.put_service(k, Some(v)))?;
+        tables.policy.iter().try_for_each(|(k, v)| maps.put_policy(k, Some(v)))?;
+        tables.bitmaps.iter().try_for_each(|(k, v)| maps.put_bitmap(*k, Some(v)))
+    }
+}
+
+impl Maps {
+    /// Sets an address, or removes it.
+    pub(super) fn put_address(
+        &mut self,
+        key: Addr,
+        value: Option<&AddressValue>,
+    ) -> Result<(), DatapathError> {
+        match value {
+            Some(value) => wrote(self.addresses.insert(&key, value, 0), names::ADDRESSES),
+            None => removed(self.addresses.remove(&key), names::ADDRESSES),
+        }
+    }
+
+    /// Sets a prefix, or removes it.
+    pub(super) fn put_prefix(
+        &mut self,
+        net: &IpNetwork,
+        value: Option<&PrefixValue>,
+    ) -> Result<(), DatapathError> {
+        let (bits, addr) = prefix_key(net);
+        let key = Key::new(bits, addr);
+        match value {
+            Some(value) => wrote(self.prefixes.insert(&key, value, 0), names::PREFIXES),
+            None => removed(self.prefixes.remove(&key), names::PREFIXES),
+        }
+    }
+
+    /// Sets an endpoint, or removes it.
+    pub(super) fn put_endpoint(
+        &mut self,
+        ifindex: u32,
+        value: Option<&EndpointValue>,
+    ) -> Result<(), DatapathError> {
+        match value {
+            Some(value) => wrote(self.endpoints.insert(&ifindex, value, 0), names::ENDPOINTS),
+            None => removed(self.endpoints.remove(&ifindex), names::ENDPOINTS),
+        }
+    }
+
+    /// Sets a Service, or removes it.
+    pub(super) fn put_service(
+        &mut self,
+        key: &ServiceKey,
+        value: Option<&ServiceValue>,
+    ) -> Result<(), DatapathError> {
+        match value {
+            Some(value) => wrote(self.services.insert(key, value, 0), names::SERVICES),
+            None => removed(self.services.remove(key), names::SERVICES),
+        }
+    }
+
+    /// Sets what a profile allows a class, or removes it.
+    pub(super) fn put_policy(
+        &mut self,
+        key: &PolicyKey,
+        value: Option<&PolicyValue>,
+    ) -> Result<(), DatapathError> {
+        match value {
+            Some(value) => wrote(self.policy.insert(key, value, 0), names::POLICY),
+            None => removed(self.policy.remove(key), names::POLICY),
+        }
+    }
+
+    /// Sets a bitmap, or clears it: entries of an array cannot be removed.
+    pub(super) fn put_bitmap(&mut self, index: u32, value: Option<&PortBitmap>) -> Result<(), DatapathError> {
+        const CLEARED: PortBitmap = PortBitmap { words: [0; 1024] };
+        wrote(self.ports.set(index, value.unwrap_or(&CLEARED), 0), names::PORTS)
+    }
+}
+
+fn wrote(done: Result<(), MapError>, map: &'static str) -> Result<(), DatapathError> {
+    done.map_err(DatapathError::map("write", map))
+}
+
+/// What is not there need not be removed.
+fn removed(done: Result<(), MapError>, map: &'static str) -> Result<(), DatapathError> {
+    match done {
+        Err(MapError::KeyNotFound | MapError::ElementNotFound) => Ok(()),
+        Err(MapError::SyscallError(e)) if e.io_error.raw_os_error() == Some(ENOENT) => Ok(()),
+        other => other.map_err(DatapathError::map("remove from", map)),
+    }
+}
