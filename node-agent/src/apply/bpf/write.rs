@@ -7,7 +7,7 @@ use aya::maps::lpm_trie::Key;
 use ipnetwork::IpNetwork;
 use nix::libc::ENOENT;
 use ringfence_abi::{
-    Addr, AddressValue, EndpointValue, PolicyKey, PolicyValue, PortBitmap, PrefixValue, ServiceKey,
+    Addr, AddressValue, Config, EndpointValue, PolicyKey, PolicyValue, PortBitmap, PrefixValue, ServiceKey,
     ServiceValue, names,
 };
 
@@ -24,6 +24,42 @@ impl Datapath {
         tables.services.iter().try_for_each(|(k, v)| maps.put_service(k, Some(v)))?;
         tables.policy.iter().try_for_each(|(k, v)| maps.put_policy(k, Some(v)))?;
         tables.bitmaps.iter().try_for_each(|(k, v)| maps.put_bitmap(*k, Some(v)))
+    }
+
+    /// Removes every entry of `old` that `new` does not have.
+    ///
+    /// # Errors
+    /// [`DatapathError::Map`].
+    pub fn clear(&mut self, old: &Tables, new: &Tables) -> Result<(), DatapathError> {
+        let maps = &mut self.maps;
+        let gone = old.endpoints.keys().filter(|k| !new.endpoints.contains_key(*k));
+        gone.into_iter().try_for_each(|k| maps.put_endpoint(*k, None))?;
+        let gone = old.addresses.keys().filter(|k| !new.addresses.contains_key(*k));
+        gone.into_iter().try_for_each(|k| maps.put_address(*k, None))?;
+        let gone = old.prefixes.keys().filter(|k| !new.prefixes.contains_key(*k));
+        gone.into_iter().try_for_each(|k| maps.put_prefix(k, None))?;
+        let gone = old.services.keys().filter(|k| !new.services.contains_key(*k));
+        gone.into_iter().try_for_each(|k| maps.put_service(k, None))?;
+        let gone = old.policy.keys().filter(|k| !new.policy.contains_key(*k));
+        gone.into_iter().try_for_each(|k| maps.put_policy(k, None))?;
+        let gone = old.bitmaps.keys().filter(|k| !new.bitmaps.contains_key(*k));
+        gone.into_iter().try_for_each(|k| maps.put_bitmap(*k, None))
+    }
+
+    /// Sets one endpoint, ahead of any plan: a new pod is cut off before its policy is known.
+    ///
+    /// # Errors
+    /// [`DatapathError::Map`].
+    pub fn put_endpoint(&mut self, ifindex: u32, value: &EndpointValue) -> Result<(), DatapathError> {
+        self.maps.put_endpoint(ifindex, Some(value))
+    }
+
+    /// Replaces the configuration that programs read.
+    ///
+    /// # Errors
+    /// [`DatapathError::Map`].
+    pub fn set_config(&mut self, config: &Config) -> Result<(), DatapathError> {
+        self.maps.set_config(config)
     }
 }
 
@@ -62,7 +98,11 @@ impl Maps {
     ) -> Result<(), DatapathError> {
         match value {
             Some(value) => wrote(self.endpoints.insert(&ifindex, value, 0), names::ENDPOINTS),
-            None => removed(self.endpoints.remove(&ifindex), names::ENDPOINTS),
+            None => {
+                removed(self.endpoints.remove(&ifindex), names::ENDPOINTS)?;
+                // Made by the programs; goes with the endpoint.
+                removed(self.roles.remove(&ifindex), names::ROLES)
+            }
         }
     }
 
