@@ -1,11 +1,11 @@
 //! The programs and tables of one node, loaded for test runs: nothing is pinned or attached.
 use super::TestRunError;
-use crate::apply::bpf::{DatapathError, Maps, Sizes, object, taken};
+use crate::apply::bpf::{DatapathError, Maps, Sizes, clear, object, taken};
 use crate::policy::tables::Tables;
-use aya::maps::{HashMap, MapData, MapError};
+use aya::maps::{HashMap, MapData};
 use aya::programs::{SchedClassifier, TestRun, TestRunOptions};
-use aya::{Ebpf, EbpfLoader, Pod};
-use ringfence_abi::{Config, FragmentKey, FragmentValue, Mark, PortRoles, Reason, names};
+use aya::{Ebpf, EbpfLoader};
+use ringfence_abi::{Config, FragmentKey, FragmentValue, Mark, Reason, names};
 use std::collections::{BTreeMap, BTreeSet};
 
 /// `TC_ACT_UNSPEC` and `TC_ACT_SHOT` (linux/pkt_cls.h), the only verdicts that programs give.
@@ -49,7 +49,6 @@ pub(super) struct Hooks {
     object: Ebpf,
     maps: Maps,
     fragments: HashMap<MapData, FragmentKey, FragmentValue>,
-    roles: HashMap<MapData, u32, PortRoles>,
     /// Programs that the kernel has verified: each when it first runs, for it takes long.
     loaded: BTreeSet<&'static str>,
     /// What the tables hold.
@@ -77,13 +76,11 @@ impl Hooks {
         let mut object =
             loader.load(object::OBJECT).map_err(|source| DatapathError::Load { source: Box::new(source) })?;
         let fragments = taken(&mut object, names::FRAGMENTS)?;
-        let roles = taken(&mut object, names::ROLES)?;
         let maps = Maps::of_object(&mut object)?;
         Ok(Self {
             object,
             maps,
             fragments,
-            roles,
             loaded: BTreeSet::new(),
             held: Tables::default(),
             generation: 0,
@@ -118,7 +115,7 @@ impl Hooks {
     pub(super) fn forget(&mut self) -> Result<(), DatapathError> {
         self.forget_flows()?;
         clear(&mut self.fragments, names::FRAGMENTS)?;
-        clear(&mut self.roles, names::ROLES)
+        self.maps.clear_roles()
     }
 
     /// Forgets flows alone, as a flood of others would make the table do.
@@ -205,12 +202,4 @@ fn program<'a>(
         found.load().map_err(refused)?;
     }
     Ok(found)
-}
-
-fn clear<K: Pod, V: Pod>(map: &mut HashMap<MapData, K, V>, name: &'static str) -> Result<(), DatapathError> {
-    let keys: Result<Vec<K>, MapError> = map.keys().collect();
-    for key in keys.map_err(DatapathError::map("read", name))? {
-        map.remove(&key).map_err(DatapathError::map("clear", name))?;
-    }
-    Ok(())
 }

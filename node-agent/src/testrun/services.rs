@@ -57,8 +57,9 @@ pub(super) struct Services {
 impl Services {
     pub(super) fn new(snapshot: &Snapshot) -> Self {
         let mut all = Self::default();
+        let owners = owners(snapshot);
         for service in snapshot.services.values() {
-            all.take_service(service, snapshot);
+            all.take_service(service, snapshot, &owners);
         }
         for pod in snapshot.pods.values().filter(|pod| !pod.host_network) {
             let Some(node) = &pod.node else { continue };
@@ -75,8 +76,11 @@ impl Services {
     }
 
     /// Where two Services claim the same, the first by name has it.
-    fn take_service(&mut self, service: &Service, snapshot: &Snapshot) {
-        for (port, backends) in service.ports.iter().zip(backends(service, snapshot)) {
+    fn take_service(&mut self, service: &Service, snapshot: &Snapshot, owners: &HashMap<IpAddr, String>) {
+        for (port, mut backends) in service.ports.iter().zip(backends(service, snapshot)) {
+            for backend in &mut backends {
+                backend.node = backend.node.take().or_else(|| owners.get(&backend.address).cloned());
+            }
             let number = port.protocol.number();
             let entry = |way, policy| Entry { backends: backends.clone(), way, policy };
             let internal = entry(Way::ClusterIp, service.internal_traffic_policy);
@@ -122,6 +126,13 @@ impl Services {
         };
         Some(Translation { targets: near.map(|b| (b.address, b.port)).collect(), masquerade })
     }
+}
+
+/// The node that an address is on: of backends whose slice does not say it.
+fn owners(snapshot: &Snapshot) -> HashMap<IpAddr, String> {
+    let pods = snapshot.pods.values().filter_map(|pod| Some((&pod.addresses, pod.node.as_ref()?)));
+    let nodes = snapshot.nodes.values().map(|node| (&node.addresses, &node.name));
+    pods.chain(nodes).flat_map(|(list, node)| list.iter().map(|a| (*a, node.clone()))).collect()
 }
 
 impl Translation {

@@ -24,7 +24,7 @@ pub use grace::grace_period;
 pub use hook::{AttachMode, Device, Direction, Role};
 pub use maps::Maps;
 pub use pins::Pins;
-pub(crate) use replace::taken;
+pub(crate) use replace::{clear, taken};
 pub use sizes::{GROWING, Sizes, need};
 
 use crate::policy::tables::Tables;

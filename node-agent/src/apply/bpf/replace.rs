@@ -1,8 +1,8 @@
 //! One set of tables in the place of another, all at once: for tables that no traffic uses.
 use super::{DatapathError, Maps};
 use crate::policy::tables::Tables;
-use aya::Ebpf;
-use aya::maps::{Map, MapError};
+use aya::maps::{HashMap as HashTable, Map, MapData, MapError};
+use aya::{Ebpf, Pod};
 use ringfence_abi::names;
 use std::collections::HashMap;
 use std::hash::Hash;
@@ -21,6 +21,7 @@ impl Maps {
             policy: taken(object, names::POLICY)?,
             ports: taken(object, names::PORTS)?,
             flows: taken(object, names::FLOWS)?,
+            roles: taken(object, names::ROLES)?,
             counters: taken(object, names::COUNTERS)?,
             config: taken(object, names::CONFIG)?,
         })
@@ -51,12 +52,31 @@ impl Maps {
     /// # Errors
     /// [`DatapathError::Map`].
     pub fn clear_flows(&mut self) -> Result<(), DatapathError> {
-        let keys: Result<Vec<_>, MapError> = self.flows.keys().collect();
-        for key in keys.map_err(DatapathError::map("read", names::FLOWS))? {
-            self.flows.remove(&key).map_err(DatapathError::map("clear", names::FLOWS))?;
-        }
-        Ok(())
+        clear(&mut self.flows, names::FLOWS)
     }
+
+    /// Forgets in which role pods used their ports.
+    ///
+    /// # Errors
+    /// [`DatapathError::Map`].
+    pub fn clear_roles(&mut self) -> Result<(), DatapathError> {
+        clear(&mut self.roles, names::ROLES)
+    }
+}
+
+/// Removes every entry.
+///
+/// # Errors
+/// [`DatapathError::Map`].
+pub(crate) fn clear<K: Pod, V: Pod>(
+    map: &mut HashTable<MapData, K, V>,
+    name: &'static str,
+) -> Result<(), DatapathError> {
+    let keys: Result<Vec<K>, MapError> = map.keys().collect();
+    for key in keys.map_err(DatapathError::map("read", name))? {
+        map.remove(&key).map_err(DatapathError::map("clear", name))?;
+    }
+    Ok(())
 }
 
 /// Removals first, so that a full table has room for what is new.
