@@ -106,6 +106,20 @@ impl Datapath {
         Ok(())
     }
 
+    /// Pins again what somebody removed from the set in force: the next agent must find it.
+    pub(super) fn pin_again(&self) -> Result<(), DatapathError> {
+        if self.building {
+            return Ok(());
+        }
+        match self.pins.sets()?.last() {
+            Some(number) => self.programs.pin_missing(&self.pins.set(*number)),
+            None => {
+                self.programs.pin_missing(&self.pins.begin()?)?;
+                self.pins.commit().map(|_| ())
+            }
+        }
+    }
+
     fn current_dir(&self) -> Result<std::path::PathBuf, DatapathError> {
         let number = self.pins.sets()?.last().copied().unwrap_or(0);
         Ok(self.pins.set(number))
@@ -121,6 +135,7 @@ fn copy(from: &Maps, to: &mut Maps, name: &'static str) -> Result<(), DatapathEr
             to.prefixes.insert(&key, &value, 0)
         }),
         names::ENDPOINTS => each(&from.endpoints, |k, v| to.endpoints.insert(k, v, 0)),
+        names::ROLES => each(&from.roles, |k, v| to.roles.insert(k, v, 0)),
         names::SERVICES => each(&from.services, |k, v| to.services.insert(k, v, 0)),
         names::POLICY => each(&from.policy, |k, v| to.policy.insert(k, v, 0)),
         _ => (0..from.ports.len()).try_for_each(|i| to.ports.set(i, &from.ports.get(&i, 0)?, 0)),

@@ -13,8 +13,10 @@ mod maps;
 pub mod object;
 mod observe;
 mod pins;
+mod replace;
 mod sizes;
 mod tcx;
+mod write;
 
 pub use attach::{Attached, uninstall};
 pub use error::DatapathError;
@@ -22,6 +24,7 @@ pub use grace::grace_period;
 pub use hook::{AttachMode, Device, Direction, Role};
 pub use maps::Maps;
 pub use pins::Pins;
+pub(crate) use replace::{clear, taken};
 pub use sizes::{GROWING, Sizes, need};
 
 use crate::policy::tables::Tables;
