@@ -133,7 +133,18 @@ impl Node {
 
     /// Attaches a pod by CNI ADD of ptp and `ringfence`.
     pub fn add_pod(&self, namespace: &str, name: &str) -> Result<Pod> {
-        cni::add(self, namespace, name)
+        let netns = self.sandbox(namespace, name)?;
+        cni::add(self, namespace, name, netns)
+    }
+
+    /// Only a pod's network namespace, so that something can already run in it; its path.
+    pub fn sandbox(&self, namespace: &str, name: &str) -> Result<PathBuf> {
+        cni::sandbox(self, namespace, name)
+    }
+
+    /// Attaches a pod whose namespace [`Node::sandbox`] has made.
+    pub fn attach(&self, namespace: &str, name: &str, netns: PathBuf) -> Result<Pod> {
+        cni::add(self, namespace, name, netns)
     }
 
     /// Detaches a pod by CNI DEL of both, last first.
