@@ -1,3 +1,5 @@
 //! Test harness, conformance data, the slow evaluator, tests and benches
 
 pub mod evaluator;
+pub mod mesh_lab;
+pub mod netns;
