@@ -1,11 +1,13 @@
 //! Nodes with a mesh and pods, without agents: the real executor on the real compiler's output, one thread a node.
 
+pub mod cases;
 mod node;
 mod pod;
 mod worker;
 
 pub use node::MeshNode;
 pub use pod::TestPod;
+pub use worker::{Attached, Watching, Worker};
 
 use crate::netns::{Underlay, eventually};
 use anyhow::{Context, Result, ensure};
@@ -103,7 +105,22 @@ impl MeshLab {
                 }
             }
         }
+        // The idle planes' keepalives begin on both sides once there are handshakes.
+        let settled =
+            || (1..=self.nodes.len()).all(|n| self.converge(n).is_ok_and(|did| did.done.is_empty()));
+        eventually("nothing is left to be done", Duration::from_secs(15), settled)?;
         Ok(())
+    }
+
+    /// Makes a lab and brings it up.
+    ///
+    /// # Errors
+    /// As [`MeshLab::new`] and [`MeshLab::up`].
+    pub fn ready(label: &str, backend: BackendChoice) -> Result<Self> {
+        let lab = Self::new(label, 3, backend)?;
+        println!("{}", lab.enter_hints());
+        lab.up()?;
+        Ok(lab)
     }
 
     /// How a person gets in.

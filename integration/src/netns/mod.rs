@@ -5,9 +5,13 @@
 
 mod capture;
 mod enter;
+mod flood;
+mod talk;
 mod underlay;
 
 pub use capture::{Capture, Frame};
+pub use flood::Flood;
+pub use talk::{Server, Stream, seen_as};
 pub use underlay::Underlay;
 
 use anyhow::{Context, Result, bail, ensure};

@@ -4,7 +4,7 @@ pub use super::mesh_error::MeshApplyError;
 use super::nat::Nat;
 use super::netlink::connect;
 use super::observe::{self, Peers};
-use super::{route, rule, sysctl, wireguard};
+use super::{address, route, rule, sysctl, wireguard};
 use crate::mesh::UnderlayFacts;
 use crate::mesh::spec::{MeshSpec, RouteVia};
 use crate::plan::mesh::{Action, Backend, ObservedDevice, ObservedMesh, plan};
@@ -153,6 +153,7 @@ impl MeshExecutor {
             nat: self.nat.observe().await?,
             devices: BTreeMap::new(),
         };
+        let mut addresses = address::list(&self.handle).await?;
         for (plane, link) in &self.links {
             let mut control = observe::control(*plane, link, self.backend).await;
             if let Some(control) = &mut control {
@@ -160,7 +161,8 @@ impl MeshExecutor {
             }
             let Link { kind, up, mtu, .. } = link.clone();
             let programs = self.attached.contains_key(plane);
-            observed.devices.insert(*plane, ObservedDevice { kind, up, mtu, programs, control });
+            let addresses = addresses.remove(&link.index).unwrap_or_default();
+            observed.devices.insert(*plane, ObservedDevice { kind, up, mtu, addresses, programs, control });
         }
         Ok(observed)
     }
@@ -182,6 +184,12 @@ impl MeshExecutor {
             Action::SetSysctl { path, value } => sysctl::write(path, value),
             Action::DeleteDevice(plane) => self.delete(*plane).await,
             Action::CreateDevice { plane, mtu } => self.create(*plane, *mtu).await,
+            Action::AddAddress(plane, address) => {
+                address::add(handle, plane.device(), self.index(*plane)?, *address).await
+            }
+            Action::DeleteAddress(plane, address) => {
+                address::delete(handle, plane.device(), self.index(*plane)?, *address).await
+            }
             Action::SetMtu(plane, mtu) => link::set_mtu(handle, plane.device(), *mtu).await,
             Action::AttachPrograms(plane) => self.attach(*plane).await,
             Action::SetKey { plane, public_key, listen_port } => {
@@ -225,10 +233,13 @@ impl MeshExecutor {
         Ok(())
     }
 
+    fn index(&self, plane: Plane) -> Result<u32, MeshApplyError> {
+        let index = self.links.get(&plane).map(|link| link.index);
+        index.ok_or(()).or_else(|()| gone("find", plane.device()))
+    }
+
     async fn attach(&mut self, plane: Plane) -> Result<(), MeshApplyError> {
-        let name = plane.device();
-        let Some(link) = self.links.get(&plane) else { return gone("attach programs to", name) };
-        let index = link.index;
+        let (name, index) = (plane.device(), self.index(plane)?);
         let attached = self.programs.attach(name, index).await;
         attached.map_err(|source| MeshApplyError::Programs { device: name.to_owned(), source })?;
         self.attached.insert(plane, index);
@@ -281,6 +292,8 @@ fn plane_of(action: &Action) -> Option<Plane> {
         Action::DeleteDevice(plane)
         | Action::CreateDevice { plane, .. }
         | Action::SetMtu(plane, _)
+        | Action::AddAddress(plane, _)
+        | Action::DeleteAddress(plane, _)
         | Action::AttachPrograms(plane)
         | Action::SetKey { plane, .. }
         | Action::ChangePeers(plane, _)

@@ -1,5 +1,6 @@
 //! The executor: the one place that touches the kernel. It decides nothing.
 
+mod address;
 pub mod bpf;
 mod link;
 pub mod mesh;
