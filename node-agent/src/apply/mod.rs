@@ -2,6 +2,8 @@
 
 mod address;
 pub mod bpf;
+pub mod devices;
+pub mod guard;
 mod link;
 pub mod mesh;
 mod mesh_backend;

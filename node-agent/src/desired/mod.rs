@@ -1,4 +1,10 @@
 //! The desired state: one index of everything the sources said, published as immutable snapshots.
+mod index;
+#[cfg(test)]
+mod tests;
+
+pub use index::Index;
+
 use crate::model::{EndpointSlice, Namespace, NetworkPolicy, Node, ObjectName, Pod, Problem, Service};
 use ringfence_keyring::Publication;
 use std::collections::BTreeMap;

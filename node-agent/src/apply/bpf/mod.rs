@@ -10,10 +10,12 @@ mod grow;
 mod hook;
 mod load;
 mod maps;
+pub mod object;
 mod observe;
 mod pins;
 mod sizes;
 mod tcx;
+mod write;
 
 pub use attach::{Attached, uninstall};
 pub use error::DatapathError;
