@@ -10,7 +10,7 @@ use ringfence::model::{Node, ObjectName, Pod};
 use ringfence_keyring::{Epoch, KeyStore, PerPlane, PlaneKeys, Publication};
 use std::collections::BTreeMap;
 use std::net::IpAddr;
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 use std::sync::Arc;
 use tempfile::TempDir;
 
@@ -27,7 +27,8 @@ pub struct MeshNode {
     /// Its namespace.
     pub netns: Netns,
     keys: Arc<PlaneKeys>,
-    _state: TempDir,
+    executor: MeshExecutorConfig,
+    state: TempDir,
     _store: KeyStore,
 }
 
@@ -55,7 +56,7 @@ impl MeshNode {
             binary: binary()?,
             nft: PathBuf::from("nft"),
         };
-        let worker = Worker::start(&netns, config, Arc::clone(&keys))?;
+        let worker = Worker::start(&netns, config.clone(), Arc::clone(&keys))?;
         let object = Node {
             name: name.clone(),
             uid,
@@ -67,7 +68,7 @@ impl MeshNode {
             ],
             addresses: addresses.iter().map(|address| address.parse()).collect::<Result<_, _>>()?,
         };
-        Ok(Self { name, object, pod, worker, netns, keys, _state: state, _store: store })
+        Ok(Self { name, object, pod, worker, netns, keys, executor: config, state, _store: store })
     }
 
     pub(super) fn publication(&self, epoch: Epoch) -> Result<Publication> {
@@ -111,12 +112,27 @@ impl MeshNode {
         Ok(compile(&input)?)
     }
 
+    /// Ends the executor and starts another, as when the agent is restarted.
+    ///
+    /// # Errors
+    /// If there can be none.
+    pub fn restart_executor(&mut self) -> Result<()> {
+        self.worker = Worker::start(&self.netns, self.executor.clone(), Arc::clone(&self.keys))?;
+        Ok(())
+    }
+
+    /// Where its executor keeps pid files and logs.
+    #[must_use]
+    pub fn state(&self) -> &Path {
+        self.state.path()
+    }
+
     /// Converges once.
     ///
     /// # Errors
     /// If the present state cannot be observed.
     pub fn converge(&self, spec: MeshSpec) -> Result<Report> {
-        Ok(self.worker.converge(spec)?)
+        self.worker.converge(spec)
     }
 
     /// Devices that got their programs, in order.

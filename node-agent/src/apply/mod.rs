@@ -6,6 +6,7 @@ pub mod devices;
 pub mod guard;
 mod link;
 pub mod mesh;
+mod mesh_actions;
 mod mesh_backend;
 mod mesh_error;
 mod nat;

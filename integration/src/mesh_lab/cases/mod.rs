@@ -3,5 +3,6 @@
 pub mod change;
 pub mod heal;
 pub mod leak;
+pub mod process;
 pub mod reach;
 pub mod source;
