@@ -54,6 +54,9 @@ impl Tier {
     }
 }
 
+/// Plants mistakes into the compiler, so it needs a build of its own.
+const SEEDED: &str = "pure_mistakes";
+
 /// Beginnings of the names of integration/tests/*.rs that need more than cargo.
 const PRIVILEGED: [&str; 3] = ["programs_", "lab_", "kernel_"];
 
@@ -116,10 +119,22 @@ fn pure(filter: Option<&str>) -> Result<Counts> {
     counts += runner::tests(&mut others)?;
     let mut own = repo::cargo()?;
     own.args(["test", "--package", "ringfence-integration", "--no-fail-fast", "--lib", "--bins"]);
-    for target in targets(|name| !PRIVILEGED.iter().any(|prefix| name.starts_with(prefix)))? {
+    let plain = |name: &str| name != SEEDED && !PRIVILEGED.iter().any(|prefix| name.starts_with(prefix));
+    for target in targets(plain)? {
         own.args(["--test", &target]);
     }
     counts += runner::tests(own.arg("--").args(filter))?;
+    let mut seeded = repo::cargo()?;
+    seeded.args([
+        "test",
+        "--package",
+        "ringfence-integration",
+        "--features",
+        "seeded-mistakes",
+        "--test",
+        SEEDED,
+    ]);
+    counts += runner::tests(seeded.arg("--").args(filter))?;
     Ok(counts)
 }
 

@@ -1,3 +1,16 @@
 //! The executor: the one place that touches the kernel. It decides nothing.
 
 pub mod bpf;
+mod link;
+pub mod mesh;
+mod mesh_backend;
+mod mesh_error;
+mod nat;
+mod nat_script;
+mod netlink;
+mod observe;
+pub mod observe_events;
+mod route;
+mod rule;
+mod sysctl;
+mod wireguard;

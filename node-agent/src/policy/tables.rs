@@ -4,7 +4,7 @@ use ringfence_abi::{
     Addr, AddressValue, EndpointValue, PolicyKey, PolicyValue, PortBitmap, PrefixValue, ServiceKey,
     ServiceValue,
 };
-use std::collections::{BTreeMap, HashMap};
+use std::collections::{BTreeMap, BTreeSet, HashMap};
 use std::net::IpAddr;
 use std::sync::Arc;
 
@@ -36,6 +36,10 @@ pub struct LocalView {
     pub addresses: Vec<IpAddr>,
     /// The pods attached by CNI ADD.
     pub endpoints: Vec<LocalEndpoint>,
+    /// The cluster's whole pod CIDRs (configured): an address in them is a pod's, also while its node is not known.
+    pub cluster_pod_cidrs: Vec<IpNetwork>,
+    /// Nodes that the mesh does not believe (`MeshSpec::refused`): no address counts as one of their pods'.
+    pub refused_nodes: BTreeSet<String>,
 }
 
 /// One pod sandbox on this node.

@@ -1,0 +1,142 @@
+//! Our nftables table by the `nft` program, and whether it is still as we made it.
+use super::mesh_error::MeshApplyError;
+use super::nat_script::{TABLE, script};
+use crate::mesh::spec::NatSpec;
+use rtnetlink::sys::{Socket, SocketAddr};
+use std::io;
+use std::path::{Path, PathBuf};
+use std::process::{Output, Stdio};
+use tokio::io::AsyncWriteExt;
+use tokio::process::Command;
+
+/// The table, as far as this process knows it.
+#[derive(Debug)]
+pub(super) struct Nat {
+    program: PathBuf,
+    ours: Option<Ours>,
+}
+
+/// What this process has put there.
+#[derive(Debug)]
+struct Ours {
+    spec: NatSpec,
+    /// As nft listed it right after.
+    listing: String,
+    /// Of the ruleset when it was last seen to be like that.
+    generation: Option<u32>,
+}
+
+impl Nat {
+    pub(super) fn new(program: PathBuf) -> Self {
+        Self { program, ours: None }
+    }
+
+    /// What the table does; `None` if it is not there, or not as this process made it.
+    pub(super) async fn observe(&mut self) -> Result<Option<NatSpec>, MeshApplyError> {
+        let Some(ours) = &mut self.ours else { return Ok(None) };
+        // Read first: what changes while nft lists shows next time.
+        let generation = generation().ok();
+        if generation.is_none() || generation != ours.generation {
+            if list(&self.program).await?.as_ref() != Some(&ours.listing) {
+                self.ours = None;
+                return Ok(None);
+            }
+            ours.generation = generation;
+        }
+        Ok(Some(ours.spec.clone()))
+    }
+
+    /// Puts the table in the place of whatever has its name, in one transaction.
+    pub(super) async fn replace(&mut self, spec: &NatSpec) -> Result<(), MeshApplyError> {
+        self.ours = None;
+        run(&self.program, &["-f", "-"], &script(spec), "replace").await?;
+        let listing = list(&self.program).await?;
+        self.ours = listing.map(|listing| Ours { spec: spec.clone(), listing, generation: None });
+        Ok(())
+    }
+
+    /// Removes the table.
+    pub(super) async fn remove(&mut self) -> Result<(), MeshApplyError> {
+        self.ours = None;
+        let script = format!("table inet {TABLE}\ndelete table inet {TABLE}\n");
+        run(&self.program, &["-f", "-"], &script, "remove").await.map(drop)
+    }
+}
+
+/// The table in nft's own words, without counters; `None` if it is not there.
+async fn list(program: &Path) -> Result<Option<String>, MeshApplyError> {
+    let listing =
+        run(program, &["--stateless", "--numeric", "list", "table", "inet", TABLE], "", "list").await;
+    match listing {
+        Err(MeshApplyError::Nft { reason, .. }) if reason.contains("No such file") => Ok(None),
+        other => other.map(Some),
+    }
+}
+
+async fn run(
+    program: &Path,
+    arguments: &[&str],
+    input: &str,
+    operation: &'static str,
+) -> Result<String, MeshApplyError> {
+    let output = output(program, arguments, input).await.map_err(|error| MeshApplyError::Nft {
+        operation,
+        reason: format!("cannot run {}: {error} (package nftables)", program.display()),
+    })?;
+    if output.status.success() {
+        return Ok(String::from_utf8_lossy(&output.stdout).into_owned());
+    }
+    let reason = String::from_utf8_lossy(&output.stderr).trim().to_owned();
+    Err(MeshApplyError::Nft { operation, reason })
+}
+
+async fn output(program: &Path, arguments: &[&str], input: &str) -> io::Result<Output> {
+    let mut child = Command::new(program)
+        .args(arguments)
+        .env("LC_ALL", "C")
+        .stdin(Stdio::piped())
+        .stdout(Stdio::piped())
+        .stderr(Stdio::piped())
+        .kill_on_drop(true)
+        .spawn()?;
+    if let Some(mut stdin) = child.stdin.take() {
+        // nft may end before it has read all; its exit status tells.
+        let _ = stdin.write_all(input.as_bytes()).await;
+    }
+    child.wait_with_output().await
+}
+
+/// `NETLINK_NETFILTER`, linux/netlink.h.
+pub(super) const NETLINK_NETFILTER: isize = 12;
+/// `NFNL_SUBSYS_NFTABLES << 8 | NFT_MSG_GETGEN`, linux/netfilter/nfnetlink.h and nf_tables.h.
+const GET_GENERATION: u16 = 10 << 8 | 16;
+/// `NLM_F_REQUEST`.
+const REQUEST: u16 = 1;
+/// `NFTA_GEN_ID`, a `__be32`.
+const GENERATION_ID: u16 = 1;
+
+/// The number that grows with every change of the ruleset, whoever makes it.
+fn generation() -> io::Result<u32> {
+    let mut socket = Socket::new(NETLINK_NETFILTER)?;
+    socket.bind_auto()?;
+    socket.connect(&SocketAddr::new(0, 0))?;
+    // struct nlmsghdr in host order, then struct nfgenmsg.
+    let mut request = Vec::with_capacity(20);
+    request.extend(20_u32.to_ne_bytes());
+    request.extend(GET_GENERATION.to_ne_bytes());
+    request.extend(REQUEST.to_ne_bytes());
+    request.extend([0; 8]);
+    request.extend([0; 4]);
+    socket.send(&request, 0)?;
+    let (answer, _) = socket.recv_from_full()?;
+    let mut attributes = answer.get(20..).unwrap_or_default();
+    while let [length_low, length_high, kind_low, kind_high, rest @ ..] = attributes {
+        let length = usize::from(u16::from_ne_bytes([*length_low, *length_high]));
+        let kind = u16::from_ne_bytes([*kind_low, *kind_high]);
+        if let (GENERATION_ID, Some(value)) = (kind, rest.first_chunk()) {
+            return Ok(u32::from_be_bytes(*value));
+        }
+        attributes = attributes.get(length.max(4).next_multiple_of(4)..).unwrap_or_default();
+    }
+    Err(io::ErrorKind::InvalidData.into())
+}
