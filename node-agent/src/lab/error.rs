@@ -36,6 +36,9 @@ pub enum LabError {
         /// Why not.
         source: std::io::Error,
     },
+    /// Manifests cannot be taken.
+    #[error("{0}")]
+    Manifests(crate::watch::directory::LoadErrors),
     /// The lab's own record is damaged.
     #[error("lab: {} cannot be understood: {source}; remove the lab with `ringfence lab down`", path.display())]
     State {

@@ -7,18 +7,31 @@
 //!
 //! What the API server would hold is a directory ([`Lab::source`]) that every agent of the lab reads and publishes in.
 
+mod agents;
+mod change;
+mod cluster;
 mod error;
 pub mod init;
 pub mod machine;
 mod namespaces;
-pub mod outside;
-mod probe;
+mod outside;
+mod parallel;
+mod pods;
+pub mod probe;
 pub mod process;
 mod raw;
 pub mod respond;
-pub mod sctp;
+mod runtime;
+mod sctp;
+pub mod services;
 pub mod state;
 mod underlay;
+mod up;
+mod wires;
 
+pub use change::Changed;
+pub use cluster::read;
 pub use error::LabError;
 pub use state::Lab;
+pub use up::{UpOptions, down, up};
+pub use wires::{OUTSIDE, UNDERLAY};

@@ -40,6 +40,8 @@ pub struct LabNode {
     pub agent: Option<Process>,
     /// What answers for its host-network pods.
     pub responder: Option<Process>,
+    /// The ports that one was started with.
+    pub serves: Vec<String>,
 }
 
 /// The record.
@@ -61,6 +63,8 @@ pub struct Lab {
     pub nodes: BTreeMap<String, LabNode>,
     /// Pods by `namespace/name`.
     pub pods: BTreeMap<String, LabPod>,
+    /// How often its cluster was changed.
+    pub revision: u64,
     /// Number of the next pod sandbox: no two have one name.
     pub sandboxes: u64,
 }
@@ -153,6 +157,11 @@ impl Lab {
             name: name.to_owned(),
             remedy: format!("there are: {}", self.nodes.keys().cloned().collect::<Vec<_>>().join(", ")),
         })
+    }
+
+    pub(super) fn node_mut(&mut self, name: &str) -> Result<&mut LabNode, LabError> {
+        self.node(name)?;
+        Ok(self.nodes.entry(name.to_owned()).or_default())
     }
 
     /// The pod of that name (`namespace/name`).
