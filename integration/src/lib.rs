@@ -1,3 +1,4 @@
 //! Test harness, conformance data, the slow evaluator, tests and benches
 
 pub mod evaluator;
+pub mod testrun;

@@ -14,11 +14,15 @@ pub struct Config {
     pub flags: u32,
     /// UDP ports of this node's WireGuard devices, network byte order.
     pub wireguard_ports: [u16; 2],
-    /// Zero.
-    pub pad: [u16; 2],
+    /// `CLOCK_MONOTONIC` in seconds when policy last changed what a connection may do; 0: never. For [`Config::SETTLE`]
+    /// seconds a datagram that looks like a server's answer opens no flow: it may answer what was just forbidden.
+    pub changed: u32,
 }
 
 impl Config {
+    /// See [`Config::changed`].
+    pub const SETTLE: u32 = 2;
+
     /// At least one local pod is isolated in some direction: only then can a reply need the flow table.
     pub const ANY_ISOLATED: u32 = 1;
 }

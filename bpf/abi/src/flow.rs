@@ -1,4 +1,4 @@
-//! Keys and values of the two LRU tables that programs write.
+//! Keys and values of the tables that programs write.
 use crate::Addr;
 
 /// Key of `RF_FLOWS`: the 5-tuple with its ends in canonical order (the lower address first; equal addresses: the lower
@@ -65,7 +65,8 @@ pub struct FragmentKey {
     pub dst: Addr,
     /// Identification as it lies in the header (IPv4: the upper half is zero).
     pub id: u32,
-    /// IP protocol number of the payload.
+    /// IPv4: protocol; IPv6: next header of the fragment header (RFC 8200, section 4.5: equal in all fragments only by
+    /// custom, so one that differs is unknown).
     pub protocol: u8,
     /// Which kind of hook saw it: an address pair may be rewritten between two.
     pub hook: u8,
@@ -83,8 +84,26 @@ pub struct FragmentValue {
     pub src_port: u16,
     /// Network byte order.
     pub dst_port: u16,
-    /// TCP flags of the first fragment.
-    pub tcp_flags: u8,
+    /// TCP flags, ICMP type or first SCTP chunk type of the first fragment.
+    pub kind: u8,
+    /// The protocol behind all extension headers.
+    pub protocol: u8,
     /// Zero.
-    pub pad: [u8; 3],
+    pub pad: [u8; 2],
+}
+
+/// Value of `RF_ROLES`: in which role a local pod has used its TCP and SCTP ports since it was made. Bit `p % 64` of word
+/// `p / 64` stands for port `p` (host order). This tells who opened a connection that is met in mid-stream.
+#[repr(C)]
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+pub struct PortRoles {
+    /// The pod sent a SYN (SCTP: INIT) from this port.
+    pub opened: [u64; 1024],
+    /// The pod sent a SYN with ACK (SCTP: INIT ACK) from this port.
+    pub accepted: [u64; 1024],
+}
+
+impl PortRoles {
+    /// Of a new pod.
+    pub const NEW: Self = Self { opened: [0; 1024], accepted: [0; 1024] };
 }

@@ -27,5 +27,6 @@ layout! {
     FlowValue = 40,
     FragmentKey = 40,
     FragmentValue = 16,
+    PortRoles = 16384,
     Config = 24,
 }

@@ -16,6 +16,16 @@ pub enum Origin {
     Peer = 2,
     /// Another device of the node.
     Outside = 3,
+    /// A local pod's veth, of a pod that no policy isolates in either direction: later hooks need not look it up.
+    FreePod = 4,
+}
+
+impl Origin {
+    /// Whether it is a local pod's.
+    #[inline(always)]
+    pub const fn is_pod(self) -> bool {
+        matches!(self, Self::LocalPod | Self::FreePod)
+    }
 }
 
 /// Our five bits, already shifted down to bit 0.
@@ -27,7 +37,9 @@ impl Mark {
     pub const SHIFT_DEFAULT: u32 = 24;
     /// The bits, before shifting.
     pub const BITS: u32 = 0x1f;
-    /// The egress policy of the local source has been applied.
+    /// The egress policy of the local source has been applied. Alone it was applied to an address outside the cluster,
+    /// and counts only where the packet leaves on the underlay: what DNAT turned towards a pod or a node since is judged
+    /// by where it goes.
     pub const EGRESS_JUDGED: u32 = 0x08;
     /// The ingress policy of the local destination has been applied.
     pub const INGRESS_JUDGED: u32 = 0x10;
@@ -59,6 +71,7 @@ impl Mark {
             1 => Origin::LocalPod,
             2 => Origin::Peer,
             3 => Origin::Outside,
+            4 => Origin::FreePod,
             _ => Origin::None,
         }
     }

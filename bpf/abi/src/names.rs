@@ -16,14 +16,17 @@ pub const PORTS: &str = "RF_PORTS";
 pub const FLOWS: &str = "RF_FLOWS";
 /// `FragmentKey -> FragmentValue`, LRU hash.
 pub const FRAGMENTS: &str = "RF_FRAGMENTS";
+/// ifindex `-> PortRoles`, hash. Programs make an entry at a pod's first connection; the agent only removes it, with the
+/// endpoint. As many entries as endpoints; a pod without one has lost TCP connections not taken up again.
+pub const ROLES: &str = "RF_ROLES";
 /// `Reason` or `Counter` as index `-> u64` packets, per-CPU array.
 pub const COUNTERS: &str = "RF_COUNTERS";
 /// 0 `-> Config`, array.
 pub const CONFIG: &str = "RF_CONFIG";
 
 /// Every table, in no order.
-pub const MAPS: [&str; 10] =
-    [ADDRESSES, PREFIXES, ENDPOINTS, SERVICES, POLICY, PORTS, FLOWS, FRAGMENTS, COUNTERS, CONFIG];
+pub const MAPS: [&str; 11] =
+    [ADDRESSES, PREFIXES, ENDPOINTS, SERVICES, POLICY, PORTS, FLOWS, FRAGMENTS, ROLES, COUNTERS, CONFIG];
 
 /// Host side of a veth, tc ingress.
 pub const POD_EGRESS: &str = "pod_egress";

@@ -20,6 +20,7 @@ impl Sizes {
         sizes.insert(names::PORTS, (tables / 64).max(PolicyValue::FIRST_BITMAP + 2));
         sizes.insert(names::FLOWS, flows.max(64));
         sizes.insert(names::FRAGMENTS, (flows / 16).max(64));
+        sizes.insert(names::ROLES, tables.max(4));
         sizes.insert(names::COUNTERS, reason::COUNTERS_LEN);
         sizes.insert(names::CONFIG, 1);
         Self(sizes)

@@ -1,0 +1,10 @@
+//! Flows: who opened what, kept only where a reply would otherwise meet an isolated direction.
+mod ensure;
+mod find;
+mod key;
+mod prove;
+mod time;
+
+pub(crate) use ensure::ensure;
+pub(crate) use find::{Found, find};
+pub(crate) use time::{SECOND, now};

@@ -1,0 +1,155 @@
+//! A pod's packet enters the node: host side of its veth, tc ingress.
+use super::memory;
+use super::neighbour::{is_link_local, is_neighbour, is_router};
+use crate::bytes::Skb;
+use crate::class::{NO_SERVICE, locate, service};
+use crate::fragment::follow;
+use crate::judge::{allows, egress_allows, ingress_allows};
+use crate::maps::{config, endpoint, generation};
+use crate::packet::Packet;
+use crate::parse::{Link, ethernet};
+use crate::pass::{excused, excused_as_error, known};
+use crate::roles::record;
+use crate::scene::{Pod, Scene, owns};
+use crate::verdict::{PASS, count, deny, drop, stamp};
+use aya_ebpf::macros::classifier;
+use aya_ebpf::programs::TcContext;
+use ringfence_abi::{AddressKind, Config, Counter, EndpointValue, Mark, Origin, Reason};
+
+#[classifier]
+fn pod_egress(ctx: TcContext) -> i32 {
+    let skb: Skb = aya_ebpf::EbpfContext::as_ptr(&ctx).cast();
+    count(Counter::FromPod);
+    let Some(config) = config() else { return drop(Reason::NotConfigured) };
+    let mut scene = Scene::new(skb, generation(config));
+    let link = ethernet(skb, &mut scene.packet);
+    if let Link::Arp = link {
+        return PASS;
+    }
+    // SAFETY: `skb` is the program's context.
+    let ifindex = unsafe { (*skb).ifindex };
+    let Some(value) = endpoint(ifindex) else { return drop(Reason::NoEndpoint) };
+    scene.source = Pod::new(ifindex, value, scene.packet.v6 != 0);
+    let origin = if scene.source.free() { Origin::FreePod } else { Origin::LocalPod };
+    scene.origin = origin as u32;
+    let entered = Mark::entered(origin);
+    match link {
+        Link::Ip => {}
+        Link::Other if scene.source.free() && !scene.source.denied() => {
+            stamp(skb, entered);
+            return PASS;
+        }
+        _ => return drop(Reason::Malformed),
+    }
+    if let Some(reason) = impostor(&scene.packet, value) {
+        return drop(reason);
+    }
+    scene.own = 1;
+    if is_neighbour(&scene.packet) {
+        stamp(skb, entered);
+        return PASS;
+    }
+    if scene.source.denied() {
+        return drop(Reason::EndpointDenied);
+    }
+    follow(&mut scene.packet, memory::POD_EGRESS);
+    record(ifindex, &scene.packet);
+    scene.class = scene.source.class;
+    scene.to = locate(&scene.packet.dst);
+    if !scene.find_target() {
+        return drop(Reason::NoEndpoint);
+    }
+    let isolated = config.flags & Config::ANY_ISOLATED != 0;
+    match if isolated { judge(skb, &mut scene) } else { Judged::Not } {
+        Judged::Not => stamp(skb, entered),
+        Judged::Egress => stamp(skb, entered.with(Mark::EGRESS_JUDGED)),
+        Judged::Both => stamp(skb, entered.with(Mark::JUDGED)),
+        Judged::Refused => return deny(&scene.packet, Reason::PolicyEgress),
+    }
+    PASS
+}
+
+/// P2: the source must be this pod's own, or link-local where a link needs it.
+#[inline(always)]
+fn impostor(packet: &Packet, pod: &EndpointValue) -> Option<Reason> {
+    if is_router(packet) {
+        return Some(Reason::RouterMessage);
+    }
+    let source = &packet.src.addr;
+    if source.is_none() || is_link_local(source) {
+        return if is_neighbour(packet) { None } else { Some(Reason::LinkLocal) };
+    }
+    if owns(pod, source) { None } else { Some(Reason::SpoofedPod) }
+}
+
+enum Judged {
+    /// Left to a later hook.
+    Not,
+    /// Egress policy admits a destination outside the cluster.
+    Egress,
+    /// A reply, or an error: whatever NAT makes of it, it has been judged.
+    Both,
+    Refused,
+}
+
+/// What can be told only here: replies, before NAT is undone, and destinations that no later hook sees.
+#[inline(always)]
+fn judge(skb: Skb, scene: &mut Scene) -> Judged {
+    if scene.to.is(AddressKind::ThisNode) {
+        return to_this_node(skb, scene);
+    }
+    if scene.to.is(AddressKind::External) {
+        return if scene.source.egress == 0 { Judged::Not } else { to_outside(skb, scene) };
+    }
+    let packet = &scene.packet;
+    if !egress_allows(scene.source.ifindex, scene.source.egress, scene.destination()) {
+        scene.refused = Scene::EGRESS;
+    }
+    let itself = scene.target.ifindex == scene.source.ifindex;
+    if !itself && !ingress_allows(scene.target.ingress, scene.class, packet.protocol, packet.to_port()) {
+        scene.refused |= Scene::INGRESS;
+    }
+    if scene.refused == 0 || !excused(skb, scene) { Judged::Not } else { Judged::Both }
+}
+
+/// A reply to something masqueraded bears the node's address here. All else may go to the node, save to a Service
+/// whose backends no later hook judges.
+#[inline(always)]
+fn to_this_node(skb: Skb, scene: &mut Scene) -> Judged {
+    if known(scene) {
+        return Judged::Both;
+    }
+    let (packet, egress) = (&scene.packet, scene.source.egress);
+    if egress != 0 {
+        let class = service(&packet.dst.addr, packet.to_port(), packet.protocol);
+        if class != NO_SERVICE
+            && class != 0
+            && !allows(egress, class as u32, packet.protocol, packet.to_port())
+        {
+            return Judged::Refused;
+        }
+    }
+    if excused_as_error(skb, scene) { Judged::Both } else { Judged::Not }
+}
+
+/// Neither pod nor node: a Service's address, whose backends later hooks judge, or the world outside.
+#[inline(always)]
+fn to_outside(skb: Skb, scene: &mut Scene) -> Judged {
+    let (packet, egress) = (&scene.packet, scene.source.egress);
+    let (protocol, port) = (packet.protocol, packet.to_port());
+    let class = service(&packet.dst.addr, port, protocol);
+    if class == 0 {
+        return Judged::Not;
+    }
+    if class != NO_SERVICE {
+        return if allows(egress, class as u32, protocol, port) { Judged::Not } else { Judged::Refused };
+    }
+    if service(&packet.dst.addr, 0, 0) != NO_SERVICE {
+        return Judged::Not;
+    }
+    if allows(egress, scene.to.class, protocol, port) {
+        return Judged::Egress;
+    }
+    scene.refused = Scene::EGRESS;
+    if excused(skb, scene) { Judged::Both } else { Judged::Refused }
+}

@@ -1,0 +1,112 @@
+//! A packet goes to a pod: host side of its veth, tc egress. All NAT is behind us.
+use super::memory;
+use super::neighbour::{is_link_local, is_multicast, is_neighbour};
+use crate::bytes::Skb;
+use crate::class::{Party, locate};
+use crate::fragment::follow;
+use crate::judge::{egress_allows, ingress_allows};
+use crate::maps::{config, endpoint, generation};
+use crate::parse::{Link, ethernet};
+use crate::pass::{excused, keep};
+use crate::scene::{Pod, Scene, class_by_origin, owns};
+use crate::verdict::{PASS, count, deny, drop};
+use aya_ebpf::macros::classifier;
+use aya_ebpf::programs::TcContext;
+use ringfence_abi::{AddressKind, Counter, Origin, Reason};
+
+#[classifier]
+fn pod_ingress(ctx: TcContext) -> i32 {
+    let skb: Skb = aya_ebpf::EbpfContext::as_ptr(&ctx).cast();
+    count(Counter::ToPod);
+    let Some(config) = config() else { return drop(Reason::NotConfigured) };
+    let mut scene = Scene::new(skb, generation(config));
+    let link = ethernet(skb, &mut scene.packet);
+    if let Link::Arp = link {
+        return PASS;
+    }
+    // SAFETY: `skb` is the program's context.
+    let (ifindex, came_by) = unsafe { ((*skb).ifindex, (*skb).ingress_ifindex) };
+    let Some(value) = endpoint(ifindex) else { return drop(Reason::NoEndpoint) };
+    scene.target = Pod::new(ifindex, value, scene.packet.v6 != 0);
+    match link {
+        Link::Ip => {}
+        Link::Other if scene.target.free() && !scene.target.denied() => return PASS,
+        _ => return drop(Reason::Malformed),
+    }
+    if is_neighbour(&scene.packet) {
+        return PASS;
+    }
+    let of_this_node = came_by == 0 && scene.origin == Origin::None as u32;
+    let destination = &scene.packet.dst.addr;
+    let on_link = of_this_node && (is_link_local(destination) || is_multicast(destination));
+    if !owns(value, destination) && !on_link {
+        return drop(Reason::NotLocal);
+    }
+    if scene.target.denied() {
+        return drop(Reason::EndpointDenied);
+    }
+    if of_this_node || scene.settled() {
+        return PASS;
+    }
+    if scene.target.free() && matches!(scene.marked().origin(), Origin::FreePod | Origin::Peer) {
+        return PASS;
+    }
+    judge(skb, &mut scene)
+}
+
+#[inline(always)]
+fn judge(skb: Skb, scene: &mut Scene) -> i32 {
+    if !scene.find_source(skb) {
+        return drop(Reason::OriginLost);
+    }
+    let pod = scene.target;
+    scene.to = Party { class: pod.class, owner: pod.ifindex, kind: AddressKind::LocalPod as u32 };
+    if let Some(reason) = who(scene) {
+        return drop(reason);
+    }
+    if scene.source.ifindex == pod.ifindex {
+        return PASS;
+    }
+    if scene.source.denied() {
+        return drop(Reason::EndpointDenied);
+    }
+    follow(&mut scene.packet, memory::POD_INGRESS);
+    if !egress_allows(scene.source.ifindex, scene.source.egress, scene.destination()) {
+        scene.refused = Scene::EGRESS;
+    }
+    let packet = &scene.packet;
+    let judged = scene.marked().ingress_judged();
+    if !judged && !ingress_allows(pod.ingress, scene.class, packet.protocol, packet.to_port()) {
+        scene.refused |= Scene::INGRESS;
+    }
+    if scene.refused != 0 {
+        let reason =
+            if scene.refused & Scene::EGRESS != 0 { Reason::PolicyEgress } else { Reason::PolicyIngress };
+        return if excused(skb, scene) { PASS } else { deny(&scene.packet, reason) };
+    }
+    if !judged {
+        keep(scene);
+    }
+    PASS
+}
+
+/// Finds the class by which the source is judged; or why it cannot be believed.
+#[inline(always)]
+fn who(scene: &mut Scene) -> Option<Reason> {
+    let source = &scene.source;
+    if source.exists() {
+        scene.class = source.class;
+        scene.from = Party { class: source.class, owner: source.ifindex, kind: AddressKind::LocalPod as u32 };
+        return None;
+    }
+    scene.from = locate(&scene.packet.src);
+    let origin = scene.marked().origin();
+    if origin != Origin::Peer && scene.from.is_pods() {
+        return Some(if origin == Origin::None { Reason::OriginLost } else { Reason::SpoofedUnderlay });
+    }
+    if origin == Origin::None {
+        scene.origin = Origin::Outside as u32;
+    }
+    scene.class = class_by_origin(&scene.from, scene.origin, scene.packet.v6 != 0);
+    None
+}

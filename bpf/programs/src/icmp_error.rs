@@ -1,0 +1,65 @@
+//! ICMP errors: they pass if what they quote was allowed, so that path MTU discovery and unreachables work.
+use crate::bytes::Skb;
+use crate::class::locate;
+use crate::flow::{Found, find};
+use crate::judge::{Target, allows, egress_allows};
+use crate::packet::{Packet, protocol};
+use crate::parse::quoted;
+use crate::scene::Scene;
+
+/// Unreachable (and too big), time exceeded, parameter problem: RFC 792, RFC 4443.
+#[inline(always)]
+pub(crate) fn is_error(packet: &Packet) -> bool {
+    match packet.protocol {
+        protocol::ICMP => packet.v6 == 0 && matches!(packet.kind, 3 | 11 | 12),
+        protocol::ICMPV6 => packet.v6 != 0 && matches!(packet.kind, 1..=4),
+        _ => false,
+    }
+}
+
+/// Whether the packet is an error about a live flow, or about a packet that its receiver was allowed to send. On the
+/// way the scene's packet becomes the quoted one.
+///
+/// Only who sent the quoted packet is told, and a pod speaks only of packets to itself.
+#[inline(always)]
+pub(crate) fn icmp_error(skb: Skb, scene: &mut Scene) -> bool {
+    scene.packet.whole()
+        && is_error(&scene.packet)
+        && quoted(skb, &mut scene.packet, scene.source.exists())
+        && (find(&scene.packet, scene.generation) != Found::NOTHING || by_policy(scene))
+}
+
+/// Without a flow, policy is asked about the quoted packet, for each direction that has refused.
+#[inline(always)]
+fn by_policy(scene: &Scene) -> bool {
+    // SAFETY: a reference is a valid pointer.
+    scene.refused != 0 && unsafe { rf_may_have_sent(scene) } != 0
+}
+
+/// See [`by_policy`].
+///
+/// # Safety
+/// `scene` is valid or null.
+#[unsafe(no_mangle)]
+#[inline(never)]
+unsafe extern "C" fn rf_may_have_sent(scene: *const Scene) -> u32 {
+    // SAFETY: as above.
+    unsafe { scene.as_ref() }.map_or(0, |scene| u32::from(may_have_sent(scene)))
+}
+
+#[inline(always)]
+fn may_have_sent(scene: &Scene) -> bool {
+    let packet = &scene.packet;
+    if scene.refused & Scene::EGRESS != 0 {
+        let ingress = scene.source.ingress;
+        if ingress == 0 || !allows(ingress, scene.class_there(), packet.protocol, packet.to_port()) {
+            return false;
+        }
+    }
+    if scene.refused & Scene::INGRESS == 0 || scene.target.egress == 0 {
+        return true;
+    }
+    let party = locate(&packet.dst);
+    let quoted = Target { addr: &packet.dst.addr, party, protocol: packet.protocol, port: packet.to_port() };
+    egress_allows(scene.target.ifindex, scene.target.egress, quoted)
+}

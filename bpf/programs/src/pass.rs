@@ -1,0 +1,66 @@
+//! What lets a packet pass that policy refuses, and what must be kept so that the reply may.
+use crate::bytes::Skb;
+use crate::flow::{Found, ensure, find};
+use crate::icmp_error::icmp_error;
+use crate::judge::{egress_allows, ingress_allows};
+use crate::resume::resumes;
+use crate::scene::Scene;
+use crate::verdict::count;
+use ringfence_abi::{AddressKind, Counter};
+
+/// A known flow.
+#[inline(always)]
+pub(crate) fn known(scene: &Scene) -> bool {
+    if find(&scene.packet, scene.generation) == Found::NOTHING {
+        return false;
+    }
+    count(Counter::FlowHit);
+    true
+}
+
+/// A known flow, one taken up again, or an error about either. Where it says no, an ICMP error has been replaced by
+/// what it quotes, so nothing but the verdict may follow.
+#[inline(always)]
+pub(crate) fn excused(skb: Skb, scene: &mut Scene) -> bool {
+    if known(scene) {
+        return true;
+    }
+    if resumes(scene) {
+        count(Counter::FlowResumed);
+        return true;
+    }
+    excused_as_error(skb, scene)
+}
+
+/// An ICMP error about something that was allowed.
+#[inline(always)]
+pub(crate) fn excused_as_error(skb: Skb, scene: &mut Scene) -> bool {
+    if !icmp_error(skb, scene) {
+        return false;
+    }
+    count(Counter::IcmpError);
+    true
+}
+
+/// Keeps a flow for a packet that policy lets pass, if policy would not let the reply pass by itself.
+#[inline(always)]
+pub(crate) fn keep(scene: &Scene) {
+    if !reply_passes(scene) {
+        ensure(scene);
+    }
+}
+
+#[inline(always)]
+fn reply_passes(scene: &Scene) -> bool {
+    let (source, target, packet) = (&scene.source, &scene.target, &scene.packet);
+    let own = scene.own != 0;
+    if target.egress != 0 {
+        // Of what was masqueraded the reply will be judged by an address that only NAT knows.
+        let masqueraded = scene.from.is(AddressKind::ThisNode) || (source.exists() && !own);
+        if masqueraded || !egress_allows(target.ifindex, target.egress, scene.back()) {
+            return false;
+        }
+    }
+    source.ingress == 0
+        || (own && ingress_allows(source.ingress, scene.class_there(), packet.protocol, packet.from_port()))
+}
