@@ -1,4 +1,5 @@
 //! Test harness, conformance data, the slow evaluator, tests and benches
 
+pub mod cluster;
 pub mod evaluator;
 pub mod testrun;

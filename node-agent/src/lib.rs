@@ -4,7 +4,9 @@
 //! `policy` and `mesh` compile a snapshot into tables, peers and routes, `plan` says what differs from what was
 //! observed, and the executor in `apply` alone touches the kernel.
 
+pub mod app;
 pub mod apply;
+pub mod cli;
 pub mod cni;
 pub mod control;
 pub mod desired;
@@ -14,6 +16,8 @@ pub mod mesh;
 pub mod model;
 pub mod plan;
 pub mod policy;
+pub mod readiness;
 pub mod status;
+pub mod task;
 pub mod userspace;
 pub mod watch;

@@ -1,6 +1,8 @@
 //! The executor: the one place that touches the kernel. It decides nothing.
 
 pub mod bpf;
+pub mod devices;
+pub mod guard;
 mod link;
 pub mod mesh;
 mod mesh_backend;

@@ -1,4 +1,8 @@
 //! The desired state: one index of everything the sources said, published as immutable snapshots.
+mod index;
+
+pub use index::Index;
+
 use crate::model::{EndpointSlice, Namespace, NetworkPolicy, Node, ObjectName, Pod, Problem, Service};
 use ringfence_keyring::Publication;
 use std::collections::BTreeMap;

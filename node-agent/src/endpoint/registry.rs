@@ -2,7 +2,7 @@
 use super::Record;
 use crate::control::{AddRequest, Sandbox};
 use crate::policy::tables::LocalEndpoint;
-use std::collections::{BTreeMap, HashMap, HashSet};
+use std::collections::{BTreeMap, HashMap};
 use std::fs;
 use std::io::{self, Write};
 use std::path::{Path, PathBuf};
@@ -143,22 +143,10 @@ impl Registry {
         self.records.values()
     }
 
-    /// All attachments as the compiler wants them, by number. IPAM gives an address to another pod while the veth of the
-    /// one that had it may linger: the newest has it, and the old one none.
+    /// All attachments as the compiler wants them, by number.
     pub fn local(&self) -> Vec<LocalEndpoint> {
-        let mut records: Vec<&Record> = self.records.values().collect();
-        records.sort_by_key(|r| std::cmp::Reverse(r.id));
-        let mut taken = HashSet::new();
-        let mut local: Vec<LocalEndpoint> = records
-            .into_iter()
-            .map(|record| {
-                let mut endpoint = record.to_local();
-                endpoint.addresses.retain(|address| taken.insert(*address));
-                endpoint.closing |= endpoint.addresses.is_empty();
-                endpoint
-            })
-            .collect();
-        local.reverse();
+        let mut local: Vec<LocalEndpoint> = self.records.values().map(Record::to_local).collect();
+        local.sort_by_key(|endpoint| endpoint.id);
         local
     }
 

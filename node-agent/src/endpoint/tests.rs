@@ -98,19 +98,6 @@ fn a_deleted_pod_is_closing_also_after_a_restart() -> Outcome {
 }
 
 #[test]
-fn an_address_given_to_a_new_pod_is_no_longer_the_old_ones() -> Outcome {
-    let dir = tempfile::tempdir()?;
-    let mut registry = open(dir.path())?;
-    let old = registry.add(&request("z-old", "web", "10.1.0.2")?, 7)?;
-    let new = registry.add(&request("a-new", "db", "10.1.0.2")?, 8)?;
-    let local = registry.local();
-    let of = |id: u32| local.iter().find(|e| e.id == id);
-    assert_eq!(of(new.id).map(|e| (e.addresses.len(), e.closing)), Some((1, false)));
-    assert_eq!(of(old.id).map(|e| (e.addresses.len(), e.closing)), Some((0, true)));
-    Ok(())
-}
-
-#[test]
 fn a_damaged_file_is_named_and_costs_only_its_own_pod() -> Outcome {
     let dir = tempfile::tempdir()?;
     open(dir.path())?.add(&request("c1", "web", "10.1.0.2")?, 7)?;

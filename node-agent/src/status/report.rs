@@ -77,6 +77,10 @@ pub struct MeshStatus {
     pub epoch: u64,
     /// Both planes.
     pub planes: Vec<PlaneStatus>,
+    /// Nodes that have not published keys yet.
+    pub waiting: Vec<String>,
+    /// What an administrator should know about this node's own part.
+    pub warnings: Vec<String>,
 }
 
 /// One WireGuard device.
@@ -95,6 +99,8 @@ pub struct PlaneStatus {
     pub port: u16,
     /// Bytes.
     pub mtu: u32,
+    /// Packets that WireGuard itself refused because their source is none of the peer's; absent if it does not say.
+    pub refused_packets: Option<u64>,
     /// Peers by node.
     pub peers: Vec<PeerStatus>,
 }

@@ -101,6 +101,12 @@ fn troubles(out: &mut String, r: &StatusReport) -> std::fmt::Result {
     for (node, why) in &r.refused_nodes {
         writeln!(out, "\nrefused node {node}: {why}")?;
     }
+    for node in &r.mesh.waiting {
+        writeln!(out, "\nwaiting for node {node}: it has not published its keys yet")?;
+    }
+    for warning in &r.mesh.warnings {
+        writeln!(out, "\nwarning: {warning}")?;
+    }
     for problem in &r.problems {
         writeln!(out, "\nproblem: {problem}")?;
     }

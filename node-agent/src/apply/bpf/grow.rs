@@ -121,6 +121,7 @@ fn copy(from: &Maps, to: &mut Maps, name: &'static str) -> Result<(), DatapathEr
             to.prefixes.insert(&key, &value, 0)
         }),
         names::ENDPOINTS => each(&from.endpoints, |k, v| to.endpoints.insert(k, v, 0)),
+        names::ROLES => each(&from.roles, |k, v| to.roles.insert(k, v, 0)),
         names::SERVICES => each(&from.services, |k, v| to.services.insert(k, v, 0)),
         names::POLICY => each(&from.policy, |k, v| to.policy.insert(k, v, 0)),
         _ => (0..from.ports.len()).try_for_each(|i| to.ports.set(i, &from.ports.get(&i, 0)?, 0)),

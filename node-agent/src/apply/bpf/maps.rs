@@ -3,7 +3,7 @@ use super::{DatapathError, sizes::Sizes};
 use aya::maps::{Array, HashMap, LpmTrie, Map, MapData, MapError, MapInfo, PerCpuArray};
 use ringfence_abi::{
     Addr, AddressValue, Config, EndpointValue, FlowKey, FlowValue, PolicyKey, PolicyValue, PortBitmap,
-    PrefixValue, ServiceKey, ServiceValue, names,
+    PortRoles, PrefixValue, ServiceKey, ServiceValue, names,
 };
 use std::path::Path;
 
@@ -15,6 +15,7 @@ pub struct Maps {
     pub(super) services: HashMap<MapData, ServiceKey, ServiceValue>,
     pub(super) policy: HashMap<MapData, PolicyKey, PolicyValue>,
     pub(super) ports: Array<MapData, PortBitmap>,
+    pub(super) roles: HashMap<MapData, u32, PortRoles>,
     pub(super) flows: HashMap<MapData, FlowKey, FlowValue>,
     pub(super) counters: PerCpuArray<MapData, u64>,
     pub(super) config: Array<MapData, Config>,
@@ -33,6 +34,7 @@ impl Maps {
             services: typed(dir, names::SERVICES)?,
             policy: typed(dir, names::POLICY)?,
             ports: typed(dir, names::PORTS)?,
+            roles: typed(dir, names::ROLES)?,
             flows: typed(dir, names::FLOWS)?,
             counters: typed(dir, names::COUNTERS)?,
             config: typed(dir, names::CONFIG)?,

@@ -15,6 +15,7 @@ mod observe;
 mod pins;
 mod sizes;
 mod tcx;
+mod write;
 
 pub use attach::{Attached, uninstall};
 pub use error::DatapathError;

@@ -9,8 +9,15 @@ use std::hash::Hash;
 pub struct Sizes(BTreeMap<&'static str, u32>);
 
 /// Tables that grow with what they must hold. The others are fixed, or are caches.
-pub const GROWING: [&str; 6] =
-    [names::ADDRESSES, names::PREFIXES, names::ENDPOINTS, names::SERVICES, names::POLICY, names::PORTS];
+pub const GROWING: [&str; 7] = [
+    names::ADDRESSES,
+    names::PREFIXES,
+    names::ENDPOINTS,
+    names::ROLES,
+    names::SERVICES,
+    names::POLICY,
+    names::PORTS,
+];
 
 impl Sizes {
     /// What a node starts with: `tables` entries in each table that grows (bitmaps: a sixty-fourth of it, for each
@@ -20,7 +27,6 @@ impl Sizes {
         sizes.insert(names::PORTS, (tables / 64).max(PolicyValue::FIRST_BITMAP + 2));
         sizes.insert(names::FLOWS, flows.max(64));
         sizes.insert(names::FRAGMENTS, (flows / 16).max(64));
-        sizes.insert(names::ROLES, tables.max(4));
         sizes.insert(names::COUNTERS, reason::COUNTERS_LEN);
         sizes.insert(names::CONFIG, 1);
         Self(sizes)
@@ -63,6 +69,8 @@ pub fn need(old: &Tables, new: &Tables) -> Sizes {
         (names::ADDRESSES, union(&old.addresses, &new.addresses)),
         (names::PREFIXES, union(&old.prefixes, &new.prefixes)),
         (names::ENDPOINTS, union(&old.endpoints, &new.endpoints)),
+        // Every endpoint may come to have one.
+        (names::ROLES, union(&old.endpoints, &new.endpoints)),
         (names::SERVICES, union(&old.services, &new.services)),
         (names::POLICY, union(&old.policy, &new.policy)),
         (names::PORTS, bitmaps),

@@ -2,7 +2,9 @@
 use super::error::LoadError;
 use std::fs;
 use std::io;
+use std::os::unix::fs::MetadataExt;
 use std::path::{Path, PathBuf};
+use std::time::{Duration, SystemTime};
 
 /// Directories nested deeper than this are not a repository of manifests.
 const DEEPEST: usize = 64;
@@ -58,4 +60,42 @@ fn walk(directory: &Path, depth: usize, files: &mut Vec<PathBuf>, errors: &mut V
 
 fn unreadable(operation: &'static str, path: &Path, source: io::Error) -> LoadError {
     LoadError::Unreadable { operation, path: path.to_owned(), source }
+}
+
+/// What tells whether a file is still the one that was read.
+#[derive(Clone, PartialEq, Eq, Debug)]
+pub(super) struct Stamp {
+    identity: (u64, u64, u64),
+    changed: SystemTime,
+    taken: SystemTime,
+}
+
+/// Times of files are only as fine as the kernel's tick, 1 to 10 ms.
+const TICK: Duration = Duration::from_millis(50);
+
+impl Stamp {
+    /// A file's, before it is read.
+    ///
+    /// # Errors
+    /// [`LoadError::Unreadable`].
+    pub(super) fn of(path: &Path) -> Result<Self, LoadError> {
+        let metadata = fs::metadata(path).map_err(|source| unreadable("look at it", path, source))?;
+        let seconds = u64::try_from(metadata.ctime()).unwrap_or(0);
+        let nanoseconds = u32::try_from(metadata.ctime_nsec()).unwrap_or(0);
+        Ok(Self {
+            identity: (metadata.dev(), metadata.ino(), metadata.len()),
+            changed: SystemTime::UNIX_EPOCH + Duration::new(seconds, nanoseconds),
+            taken: SystemTime::now(),
+        })
+    }
+
+    /// Whether the file has not changed between the two.
+    pub(super) fn same_file(&self, other: &Self) -> bool {
+        self.identity == other.identity && self.changed == other.changed
+    }
+
+    /// Whether any later change will show: the last one was not just before this was taken.
+    pub(super) fn is_settled(&self) -> bool {
+        self.taken.duration_since(self.changed).is_ok_and(|age| age > TICK)
+    }
 }

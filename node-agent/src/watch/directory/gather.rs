@@ -107,7 +107,8 @@ impl Gathered {
 fn tolerated(item: &Item) -> bool {
     match &item.reading.read {
         Some(Read::NetworkPolicy(_)) => true,
-        _ => item.reading.kind == "RingfenceNode",
+        // Without its name it cannot be said which of those known is meant.
+        _ => item.reading.kind == "RingfenceNode" && !item.reading.name.name.is_empty(),
     }
 }
 

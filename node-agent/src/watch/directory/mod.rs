@@ -10,6 +10,7 @@
 
 mod apply;
 mod contradictions;
+mod differences;
 mod documents;
 mod error;
 mod expand;
@@ -20,8 +21,11 @@ mod loaded;
 mod nodes;
 mod objects;
 mod origin;
+mod pace;
 mod place;
 mod services;
+mod source;
+mod task;
 #[cfg(test)]
 mod tests;
 mod uid;
@@ -31,6 +35,8 @@ mod write;
 pub use error::{LoadError, LoadErrors};
 pub use loaded::{Entry, Loaded, PassedOver};
 pub use origin::Origin;
+pub use source::Source;
+pub use task::{TaskError, follow};
 pub use write::{WriteError, file_name, publish, remove, write};
 
 use gather::Gathered;

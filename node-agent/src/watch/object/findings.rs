@@ -1,5 +1,6 @@
 //! What was found wrong with an object while it was read.
 use super::path::FieldPath;
+use super::shape::Shaped;
 use crate::model::{ObjectName, Problem};
 use serde::de::DeserializeOwned;
 use serde_json::Value;
@@ -62,7 +63,7 @@ impl Findings {
 
     /// Decodes `value`, or records which field below `at` does not fit and gives `None`.
     pub(crate) fn decode<T: DeserializeOwned>(&mut self, at: &FieldPath<'_>, value: &Value) -> Option<T> {
-        match serde_path_to_error::deserialize::<_, T>(value) {
+        match serde_path_to_error::deserialize::<_, T>(Shaped(value)) {
             Ok(decoded) => Some(decoded),
             Err(error) => {
                 let field = at.join(error.path());

@@ -16,6 +16,7 @@ mod pod;
 mod port;
 mod selector;
 mod service;
+mod shape;
 mod slice;
 mod syntax;
 #[cfg(test)]

@@ -1,0 +1,54 @@
+//! What an agent is told when it starts.
+use crate::apply::bpf::AttachMode;
+use crate::apply::mesh::BackendChoice;
+use crate::control::SOCKET;
+use ipnetwork::IpNetwork;
+use ringfence_keyring::PerPlane;
+use std::collections::BTreeSet;
+use std::path::PathBuf;
+use std::time::Duration;
+
+/// Settings of one agent. The directories are its own: two agents with one in common would undo each other's work.
+#[derive(Clone, Debug)]
+pub struct Config {
+    /// Name of its Node object.
+    pub node: String,
+    /// Directory of manifests.
+    pub source: PathBuf,
+    /// Keys, endpoints, what `guard` needs.
+    pub state_dir: PathBuf,
+    /// Where its socket is.
+    pub run_dir: PathBuf,
+    /// Pin directory.
+    pub bpffs: PathBuf,
+    /// Which WireGuard.
+    pub wireguard: BackendChoice,
+    /// Pod CIDRs of the whole cluster.
+    pub cluster_cidrs: BTreeSet<IpNetwork>,
+    /// How far the mark's bits are shifted.
+    pub mark_shift: u32,
+    /// UDP ports of the planes, host order.
+    pub ports: PerPlane<u16>,
+    /// Entries of the flow table.
+    pub flow_entries: u32,
+    /// Entries that tables start with.
+    pub table_entries: u32,
+    /// How programs are attached.
+    pub attach: AttachMode,
+    /// Where to install a CNI configuration, if anywhere.
+    pub cni_conf_dir: Option<PathBuf>,
+    /// How long tasks may take to stop.
+    pub drain: Duration,
+}
+
+impl Config {
+    /// The agent's socket.
+    pub fn socket(&self) -> PathBuf {
+        self.run_dir.join(SOCKET)
+    }
+
+    /// Where private keys are kept.
+    pub fn keys(&self) -> PathBuf {
+        self.state_dir.join("keys")
+    }
+}

@@ -1,0 +1,93 @@
+//! Between boot and the agent's first breath: nothing to a pod of the cluster may leave in the clear. The agent notes the
+//! cluster's pod CIDRs on disk; `ringfence guard`, run early at boot, makes blackhole routes of them, the same that the
+//! agent keeps behind its routes onto the mesh.
+use crate::apply::guard::set_blackholes;
+use crate::apply::mesh::MeshApplyError;
+use crate::mesh::spec::{MeshSpec, RouteSpec, RouteVia};
+use ipnetwork::IpNetwork;
+use serde::{Deserialize, Serialize};
+use std::collections::BTreeSet;
+use std::io;
+use std::path::{Path, PathBuf};
+
+/// Name of the file in the state directory.
+const FILE: &str = "guard.json";
+
+/// What is kept.
+#[derive(Clone, PartialEq, Eq, Debug, Default, Serialize, Deserialize)]
+struct Guard {
+    blackholes: BTreeSet<Blackhole>,
+}
+
+#[derive(Clone, PartialEq, Eq, PartialOrd, Ord, Debug, Serialize, Deserialize)]
+struct Blackhole {
+    table: u32,
+    destination: IpNetwork,
+    metric: u32,
+}
+
+/// Why the guard does not stand.
+#[derive(Debug, thiserror::Error)]
+pub enum GuardError {
+    /// The file cannot be used.
+    #[error("cannot use {}: {source}", path.display())]
+    File {
+        /// The file.
+        path: PathBuf,
+        /// Why.
+        source: io::Error,
+    },
+    /// A route could not be made.
+    #[error(transparent)]
+    Route(#[from] MeshApplyError),
+}
+
+/// Notes the blackholes of `mesh`, if they are others than those noted.
+///
+/// # Errors
+/// [`GuardError::File`].
+pub(super) fn note(state_dir: &Path, mesh: &MeshSpec) -> Result<(), GuardError> {
+    let blackholes = mesh.routes.iter().filter(|route| route.via == RouteVia::Blackhole);
+    let guard = Guard {
+        blackholes: blackholes
+            .map(|r| Blackhole { table: r.table, destination: r.destination, metric: r.metric })
+            .collect(),
+    };
+    let path = state_dir.join(FILE);
+    if read(&path).is_ok_and(|noted| noted == guard) {
+        return Ok(());
+    }
+    let write = || -> io::Result<()> {
+        let next = path.with_extension("new");
+        let file = std::fs::File::create(&next)?;
+        serde_json::to_writer_pretty(&file, &guard)?;
+        file.sync_all()?;
+        std::fs::rename(&next, &path)
+    };
+    write().map_err(|source| GuardError::File { path: path.clone(), source })
+}
+
+/// Makes the routes that were noted; a node that never had an agent needs none. Returns how many there are.
+///
+/// # Errors
+/// [`GuardError`].
+pub async fn install(state_dir: &Path) -> Result<usize, GuardError> {
+    let path = state_dir.join(FILE);
+    let failed = |source| GuardError::File { path: path.clone(), source };
+    let guard = match read(&path) {
+        Ok(guard) => guard,
+        Err(e) if e.kind() == io::ErrorKind::NotFound => return Ok(0),
+        Err(e) => return Err(failed(e)),
+    };
+    let route = |hole: &Blackhole| {
+        let Blackhole { table, destination, metric } = *hole;
+        RouteSpec { table, destination, metric, via: RouteVia::Blackhole }
+    };
+    let routes: Vec<RouteSpec> = guard.blackholes.iter().map(route).collect();
+    set_blackholes(&routes).await?;
+    Ok(guard.blackholes.len())
+}
+
+fn read(path: &Path) -> io::Result<Guard> {
+    Ok(serde_json::from_slice(&std::fs::read(path)?)?)
+}

@@ -1,0 +1,63 @@
+//! The mesh's part of the status report.
+use super::mesh::{EPOCH, MeshKeeper};
+use crate::mesh::spec::DeviceSpec;
+use crate::plan::mesh::{Backend, ObservedMesh};
+use crate::status::{BackendStatus, MeshStatus, PeerStatus, PlaneStatus};
+use ringfence_keyring::Plane;
+use std::collections::BTreeMap;
+
+impl MeshKeeper {
+    /// The mesh as WireGuard has it now. What could not be asked is noted in `errors`.
+    pub(super) async fn status(&mut self, errors: &mut Vec<String>) -> MeshStatus {
+        let observed = self.executor.observe(&self.spec).await.unwrap_or_else(|e| {
+            errors.push(e.to_string());
+            ObservedMesh::default()
+        });
+        let mut planes = Vec::new();
+        for (plane, spec) in &self.spec.devices {
+            let refused = self.executor.refused_packets(*plane).await.ok();
+            planes.push(PlaneStatus { refused_packets: refused, ..self.plane(*plane, spec, &observed) });
+        }
+        MeshStatus {
+            backend: match self.executor.backend() {
+                Backend::Kernel => BackendStatus::Kernel,
+                Backend::Userspace => BackendStatus::Userspace,
+            },
+            epoch: EPOCH.get(),
+            planes,
+            waiting: self.spec.waiting.iter().cloned().collect(),
+            warnings: self.spec.warnings.iter().cloned().collect(),
+        }
+    }
+
+    /// Nodes that were refused, and why.
+    pub(super) fn refused(&self) -> BTreeMap<String, String> {
+        self.spec.refused.clone()
+    }
+
+    fn plane(&self, plane: Plane, spec: &DeviceSpec, observed: &ObservedMesh) -> PlaneStatus {
+        let control = observed.devices.get(&plane).and_then(|device| device.control.as_ref());
+        let peers = spec.peers.iter().map(|(key, wanted)| {
+            let peer = control.and_then(|control| control.peers.get(key)).cloned().unwrap_or_default();
+            PeerStatus {
+                node: wanted.node.clone(),
+                endpoint: peer.endpoint.map(|endpoint| endpoint.to_string()),
+                handshake_seconds: peer.handshake.map(|age| age.as_secs()),
+                received: peer.rx_bytes,
+                sent: peer.tx_bytes,
+                allowed: peer.allowed.iter().map(ToString::to_string).collect(),
+            }
+        });
+        let epoch = self.keys.as_ref().map_or(0, |keys| keys.keys.get(plane).epoch().get());
+        PlaneStatus {
+            device: plane.device().to_owned(),
+            active: EPOCH.plane() == plane,
+            epoch,
+            public_key: spec.public_key.to_string(),
+            port: spec.listen_port,
+            mtu: observed.devices.get(&plane).map_or(spec.mtu, |device| device.mtu),
+            refused_packets: None,
+            peers: peers.collect(),
+        }
+    }
+}

@@ -1,0 +1,32 @@
+//! The agent: constructs everything, runs one task per concern, and stops in order.
+//!
+//! | task | does |
+//! |---|---|
+//! | `source` | follows the source of objects |
+//! | `index` | owns the desired state: takes updates in, gives snapshots out |
+//! | `kernel` | listens to what others change in the kernel |
+//! | `control` | answers CNI plugin and command line |
+//! | `reconcile` | owns all state of the kernel: compiles, plans, applies |
+
+mod answer;
+mod calls;
+mod cni_conf;
+mod config;
+mod enforce;
+mod error;
+pub mod guard;
+mod hooks;
+mod index;
+mod interim;
+mod kernel;
+mod keys;
+mod mesh;
+mod mesh_status;
+mod reconcile;
+mod report;
+mod run;
+mod troubles;
+
+pub use config::Config;
+pub use error::AppError;
+pub use run::run;

@@ -1,0 +1,169 @@
+//! The task that owns all state of the kernel. It wakes when a snapshot, a request or a notification comes, and at least
+//! once a second; each time it brings the kernel from what it is to what it shall be, by difference.
+use super::calls::Waiting;
+use super::enforce::Enforcer;
+use super::index::Known;
+use super::mesh::MeshKeeper;
+use super::troubles::Troubles;
+use super::{Config, hooks};
+use crate::apply::bpf::Attached;
+use crate::apply::devices::{self, NodeDevice, devices};
+use crate::cni::Tombstones;
+use crate::control::Call;
+use crate::desired::Snapshot;
+use crate::endpoint::Registry;
+use crate::readiness::Readiness;
+use std::collections::BTreeMap;
+use std::convert::Infallible;
+use std::sync::Arc;
+use std::time::Duration;
+use tokio::sync::{Notify, mpsc, watch};
+use tokio::time::{Instant, MissedTickBehavior, interval};
+use tokio_util::sync::CancellationToken;
+
+/// What is wrong is found within this time even if no notification came.
+const TICK: Duration = Duration::from_secs(1);
+
+/// What wakes the task.
+pub(super) struct Inputs {
+    pub(super) known: watch::Receiver<Known>,
+    pub(super) calls: mpsc::Receiver<Call>,
+    pub(super) kernel: Arc<Notify>,
+    pub(super) stop: CancellationToken,
+}
+
+/// The owner of everything that is in the kernel because of us.
+pub(super) struct Reconciler {
+    pub(super) config: Arc<Config>,
+    pub(super) netlink: rtnetlink::Handle,
+    pub(super) enforcer: Enforcer,
+    pub(super) mesh: MeshKeeper,
+    pub(super) registry: Registry,
+    pub(super) tombstones: Tombstones,
+    pub(super) waiting: Vec<Waiting>,
+    pub(super) readiness: Readiness,
+    pub(super) troubles: Troubles,
+    pub(super) known: Known,
+    pub(super) devices: BTreeMap<u32, NodeDevice>,
+}
+
+impl Reconciler {
+    /// Runs until asked to stop. What is enforced stays.
+    ///
+    /// # Errors
+    /// None: whatever goes wrong is reported and tried again.
+    pub(super) async fn run(mut self, mut inputs: Inputs) -> Result<(), Infallible> {
+        let mut tick = interval(TICK);
+        tick.set_missed_tick_behavior(MissedTickBehavior::Delay);
+        loop {
+            let patience = self.waiting.iter().map(Waiting::deadline).min();
+            tokio::select! {
+                // Cancel-safe: a token stays cancelled.
+                () = inputs.stop.cancelled() => break,
+                // Cancel-safe: a change that was not seen stays unseen. The sender going away is the source's failure,
+                // which stops the agent; until then what there is goes on being enforced.
+                Ok(()) = inputs.known.changed() => {}
+                // Cancel-safe: a request that was not returned stays in the channel.
+                Some(call) = inputs.calls.recv() => {
+                    self.answer(call).await;
+                    // Pods come in crowds: one round for all that is already here.
+                    while let Ok(call) = inputs.calls.try_recv() {
+                        self.answer(call).await;
+                    }
+                }
+                // Cancel-safe: a permit that was not taken stays.
+                () = inputs.kernel.notified() => {}
+                // Cancel-safe: a tick that was not returned comes again.
+                _ = tick.tick() => {}
+                // Cancel-safe: a point in time. Somebody has waited long enough and is told why.
+                () = until(patience) => {}
+            }
+            self.known.clone_from(&inputs.known.borrow_and_update());
+            self.round().await;
+        }
+        Ok(())
+    }
+
+    /// Brings the kernel to where it shall be.
+    async fn round(&mut self) {
+        let Some(found) = self.troubles.note("devices", devices(&self.netlink).await) else { return };
+        self.devices = found;
+        self.forget_gone();
+        // Nothing is programmed before every watch has synced: half of the objects would cut connections.
+        let Some(snapshot) = self.known.snapshot.clone() else { return self.settle() };
+        self.readiness.source = true;
+        self.enforce(&snapshot).await;
+        self.settle();
+        self.finish_policy().await;
+        let ready = self.mesh.round(&snapshot, &mut self.troubles).await;
+        self.readiness.mesh |= ready;
+        self.install_cni(&snapshot);
+    }
+
+    /// Policy up to the point where what is new is in force.
+    async fn enforce(&mut self, snapshot: &Snapshot) {
+        let refused = self.mesh.refused().into_keys().collect();
+        let addresses = devices::local_addresses(&self.devices);
+        let local = self.enforcer.view(addresses, self.registry.local(), refused);
+        let grown = self.enforcer.prepare(snapshot, &local).await;
+        let Some(grown) = self.troubles.note("tables", grown) else { return };
+        if grown {
+            // Hooks must read the tables that are written from here on.
+            self.attach().await;
+        }
+        let begun = self.enforcer.begin().await;
+        let begun = self.troubles.note("policy", begun).is_some();
+        let attached = self.attach().await;
+        self.readiness.policy |= begun && attached;
+    }
+
+    /// What may only be removed after a grace period.
+    async fn finish_policy(&mut self) {
+        let finished = self.enforcer.finish().await;
+        self.troubles.note("policy", finished);
+    }
+
+    /// Programs onto every device; whether all have theirs.
+    async fn attach(&mut self) -> bool {
+        let wanted = hooks::wanted(&self.devices, self.registry.records());
+        let Attached { changed, errors } = self.enforcer.datapath.lock().await.ensure_hooks(&wanted).await;
+        if changed > 0 {
+            tracing::info!(hooks = changed, "programs attached");
+        }
+        let errors: Vec<String> = errors.iter().map(ToString::to_string).collect();
+        let result = if errors.is_empty() { Ok(()) } else { Err(errors.join("; ")) };
+        self.troubles.note("hooks", result).is_some()
+    }
+
+    /// Answers those whose wish is in force, and those who have waited long enough.
+    fn settle(&mut self) {
+        let trouble = ["tables", "policy", "hooks", "devices"].iter().find_map(|c| self.troubles.of(c));
+        let trouble = trouble.map(str::to_owned);
+        let waiting = std::mem::take(&mut self.waiting);
+        let tables = self.enforcer.enforced();
+        self.waiting = waiting.into_iter().filter_map(|w| w.settle(tables, trouble.as_deref())).collect();
+    }
+
+    /// Takes in which veths are gone, and which deletions the agent did not hear of.
+    fn forget_gone(&mut self) {
+        let noted = self.tombstones.all();
+        for sandbox in self.troubles.note("tombstones", noted).unwrap_or_default() {
+            let closed = self.registry.close(&sandbox);
+            if self.troubles.note("endpoints", closed).is_some() {
+                self.troubles.note("tombstones", self.tombstones.clear(&sandbox));
+            }
+        }
+        let gone = self.registry.forget_gone(&devices::names(&self.devices));
+        for record in self.troubles.note("endpoints", gone).unwrap_or_default() {
+            tracing::info!(pod = %record.pod, device = record.host_device, "detached");
+        }
+    }
+}
+
+/// Waits until then, or for ever.
+async fn until(deadline: Option<Instant>) {
+    match deadline {
+        Some(deadline) => tokio::time::sleep_until(deadline).await,
+        None => std::future::pending().await,
+    }
+}

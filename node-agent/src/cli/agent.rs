@@ -1,0 +1,72 @@
+//! `ringfence agent`.
+use super::arguments::{AgentArguments, AttachChoice, LogFormat};
+use crate::app::{self, Config};
+use crate::apply::bpf::AttachMode;
+use anyhow::{Context, bail};
+use ringfence_keyring::PerPlane;
+use std::path::PathBuf;
+use std::process::ExitCode;
+use std::time::Duration;
+use tracing_subscriber::EnvFilter;
+
+/// Worker threads: the agent waits far more than it computes.
+const THREADS: usize = 2;
+/// How long tasks may take to stop.
+const DRAIN: Duration = Duration::from_secs(10);
+
+pub(super) fn run(arguments: Box<AgentArguments>) -> anyhow::Result<ExitCode> {
+    log(arguments.log_format);
+    // Private keys pass through this process: no core dumps, no ptrace by others of the same user.
+    nix::sys::prctl::set_dumpable(false).context("cannot make the process not dumpable")?;
+    let config = config(*arguments)?;
+    let runtime = tokio::runtime::Builder::new_multi_thread()
+        .worker_threads(THREADS)
+        .enable_all()
+        .build()
+        .context("cannot start the runtime")?;
+    runtime.block_on(app::run(config))?;
+    Ok(ExitCode::SUCCESS)
+}
+
+fn config(arguments: AgentArguments) -> anyhow::Result<Config> {
+    let Some(directory) = arguments.source.strip_prefix("dir:") else {
+        bail!("--source {}: not known; it is dir:PATH, a directory of manifests", arguments.source);
+    };
+    let [zero, one] = arguments.ports[..] else {
+        bail!("--ports takes two ports, one for each plane");
+    };
+    if zero == one || zero == 0 || one == 0 {
+        bail!("--ports {zero} {one}: the two planes need two different ports");
+    }
+    Ok(Config {
+        node: arguments.node,
+        source: PathBuf::from(directory),
+        state_dir: arguments.state_dir,
+        run_dir: arguments.run_dir,
+        bpffs: arguments.bpffs,
+        wireguard: arguments.wireguard,
+        cluster_cidrs: arguments.cluster_cidrs.into_iter().collect(),
+        mark_shift: arguments.mark_shift,
+        ports: PerPlane { zero, one },
+        flow_entries: arguments.flow_entries,
+        table_entries: arguments.table_entries,
+        attach: match arguments.attach {
+            AttachChoice::Auto => AttachMode::of_this_kernel(),
+            AttachChoice::Tcx => AttachMode::Tcx,
+            AttachChoice::Clsact => AttachMode::Clsact,
+        },
+        cni_conf_dir: arguments.cni_conf_dir,
+        drain: DRAIN,
+    })
+}
+
+/// Logs to standard error: `info` and worse, unless RUST_LOG says otherwise.
+fn log(format: LogFormat) {
+    let filter = EnvFilter::try_from_default_env().unwrap_or_else(|_| EnvFilter::new("info"));
+    let log =
+        tracing_subscriber::fmt().with_env_filter(filter).with_writer(std::io::stderr).with_target(false);
+    match format {
+        LogFormat::Text => log.init(),
+        LogFormat::Json => log.json().init(),
+    }
+}

@@ -1,0 +1,189 @@
+//! What can be asked on the command line.
+use crate::apply::mesh::BackendChoice;
+use crate::userspace;
+use clap::{Args, Parser, Subcommand, ValueEnum};
+use ipnetwork::IpNetwork;
+use ringfence_abi::Mark;
+use std::path::PathBuf;
+
+const EXIT_CODES: &str = "Exit codes:\n  0  done; for `status`: the node is ready\n  1  failed; the reason is on standard error\n  2  \
+                          the command line makes no sense\n  3  `status`: the agent answers, but the node is not ready";
+
+/// Encrypts pod traffic between nodes and lets only permitted pods talk to each other.
+#[derive(Debug, Parser)]
+#[command(name = "ringfence", version, after_help = EXIT_CODES)]
+pub struct Arguments {
+    /// What to do.
+    #[command(subcommand)]
+    pub(super) command: Command,
+}
+
+#[derive(Debug, Subcommand)]
+pub(super) enum Command {
+    /// Run this node's agent: form the mesh, enforce policy, attach pods
+    Agent(Box<AgentArguments>),
+    /// Act as CNI plugin (container runtimes call it; they set CNI_COMMAND)
+    Cni,
+    /// Show mesh, endpoints, what is enforced, drops by reason
+    Status(StatusArguments),
+    /// Take everything away from this node: programs, tables, devices, routes, rules, configuration
+    Uninstall(UninstallArguments),
+    /// At boot, before the agent: keep pod traffic off the wire until there is a mesh
+    Guard(GuardArguments),
+    /// Run a userspace WireGuard device (the agent starts it where the kernel has no WireGuard)
+    #[command(hide = true)]
+    WireguardUserspace(userspace::Args),
+    /// Ask what policies say
+    Policy {
+        /// What to ask.
+        #[command(subcommand)]
+        command: PolicyCommand,
+    },
+}
+
+#[derive(Debug, Subcommand)]
+pub(super) enum PolicyCommand {
+    /// Answer queries (JSON lines), each with "verdict": "allow" or "deny" and the policies that decided
+    Verdicts(VerdictsArguments),
+}
+
+#[derive(Debug, Args)]
+pub(super) struct AgentArguments {
+    /// Name of this node's Node object
+    #[arg(long, env = "NODE_NAME")]
+    pub(super) node: String,
+    /// Where objects come from: dir:PATH, a directory of manifests
+    #[arg(long)]
+    pub(super) source: String,
+    /// Keys, attached pods, and what `guard` needs after a reboot
+    #[arg(long, default_value = "/var/lib/ringfence")]
+    pub(super) state_dir: PathBuf,
+    /// The agent's socket is made here
+    #[arg(long, default_value = "/run/ringfence")]
+    pub(super) run_dir: PathBuf,
+    /// Tables and links are pinned here; on a bpffs, which is mounted if need be; one directory per agent
+    #[arg(long, default_value = "/sys/fs/bpf/ringfence")]
+    pub(super) bpffs: PathBuf,
+    /// Which WireGuard encrypts
+    #[arg(long, value_enum, default_value_t = BackendChoice::Auto)]
+    pub(super) wireguard: BackendChoice,
+    /// A pod CIDR of the whole cluster; repeat per family. Pod traffic to it never leaves this node in the clear
+    #[arg(long = "cluster-cidr", value_name = "CIDR")]
+    pub(super) cluster_cidrs: Vec<IpNetwork>,
+    /// How far our five bits of the packet mark are shifted left
+    #[arg(long, default_value_t = Mark::SHIFT_DEFAULT, value_parser = clap::value_parser!(u32).range(0..=27))]
+    pub(super) mark_shift: u32,
+    /// UDP ports of the two WireGuard devices
+    #[arg(long, num_args = 2, default_values_t = [51871, 51872], value_names = ["PORT0", "PORT1"])]
+    pub(super) ports: Vec<u16>,
+    /// Entries of the flow table
+    #[arg(long, default_value_t = 262_144)]
+    pub(super) flow_entries: u32,
+    /// Entries that tables start with; they grow
+    #[arg(long, default_value_t = 4096)]
+    pub(super) table_entries: u32,
+    /// How programs are attached; auto: TCX where the kernel has it (6.6)
+    #[arg(long, value_enum, default_value_t = AttachChoice::Auto)]
+    pub(super) attach: AttachChoice,
+    /// Install a CNI configuration here once the node is ready
+    #[arg(long)]
+    pub(super) cni_conf_dir: Option<PathBuf>,
+    /// Log as text or as JSON lines; what is logged is RUST_LOG's to say
+    #[arg(long, value_enum, default_value_t = LogFormat::Text)]
+    pub(super) log_format: LogFormat,
+}
+
+#[derive(Clone, Copy, Debug, ValueEnum)]
+pub(super) enum AttachChoice {
+    /// By the kernel's version
+    Auto,
+    /// TCX links
+    Tcx,
+    /// Filters of a clsact qdisc
+    Clsact,
+}
+
+#[derive(Clone, Copy, Debug, ValueEnum)]
+pub(super) enum LogFormat {
+    /// For people
+    Text,
+    /// For machines
+    Json,
+}
+
+#[derive(Debug, Args)]
+pub(super) struct StatusArguments {
+    /// The agent's run directory
+    #[arg(long, default_value = "/run/ringfence")]
+    pub(super) run_dir: PathBuf,
+    /// Seconds to wait for the agent
+    #[arg(long, default_value_t = 5)]
+    pub(super) timeout: u64,
+    #[command(flatten)]
+    pub(super) output: OutputArguments,
+}
+
+#[derive(Debug, Args)]
+pub(super) struct UninstallArguments {
+    /// The agent's state directory
+    #[arg(long, default_value = "/var/lib/ringfence")]
+    pub(super) state_dir: PathBuf,
+    /// The agent's run directory
+    #[arg(long, default_value = "/run/ringfence")]
+    pub(super) run_dir: PathBuf,
+    /// Its pin directory
+    #[arg(long, default_value = "/sys/fs/bpf/ringfence")]
+    pub(super) bpffs: PathBuf,
+    /// Remove our CNI configuration from here
+    #[arg(long)]
+    pub(super) cni_conf_dir: Option<PathBuf>,
+    /// Also remove the state directory: keys, attached pods
+    #[arg(long)]
+    pub(super) purge: bool,
+}
+
+#[derive(Debug, Args)]
+pub(super) struct GuardArguments {
+    /// The agent's state directory
+    #[arg(long, default_value = "/var/lib/ringfence")]
+    pub(super) state_dir: PathBuf,
+}
+
+#[derive(Debug, Args)]
+pub(super) struct VerdictsArguments {
+    /// Who answers
+    #[arg(long, value_enum, default_value_t = EngineChoice::Model)]
+    pub(super) engine: EngineChoice,
+    /// Directory of manifests
+    #[arg(long)]
+    pub(super) manifests: PathBuf,
+    /// File of queries, one JSON object a line; - is standard input
+    #[arg(long)]
+    pub(super) queries: PathBuf,
+    #[command(flatten)]
+    pub(super) output: OutputArguments,
+}
+
+/// The engines that exist.
+#[derive(Clone, Copy, Debug, ValueEnum)]
+pub(super) enum EngineChoice {
+    /// The compiler's own tables, read as the programs read them
+    Model,
+}
+
+#[derive(Clone, Copy, Debug, Args)]
+pub(super) struct OutputArguments {
+    /// Format; a table on a terminal, else JSON
+    #[arg(short, long, value_enum)]
+    pub(super) output: Option<Format>,
+}
+
+#[derive(Clone, Copy, PartialEq, Eq, Debug, ValueEnum)]
+pub(super) enum Format {
+    /// For people
+    Table,
+    /// For machines
+    Json,
+    /// For machines and people
+    Yaml,
+}

@@ -1,0 +1,46 @@
+//! The command line.
+
+mod agent;
+mod arguments;
+mod guard;
+mod output;
+mod status;
+mod uninstall;
+mod verdicts;
+
+pub use arguments::Arguments;
+
+use crate::cni::{self, Environment};
+use crate::userspace;
+use arguments::{Command, PolicyCommand};
+use clap::Parser;
+use std::process::ExitCode;
+
+/// Runs the process: as CNI plugin where a runtime calls it (`CNI_COMMAND` is set and there is no subcommand), else as
+/// its arguments say. Errors go to standard error; the exit codes are in `--help`.
+pub fn main() -> ExitCode {
+    let environment = Environment::of_process();
+    if environment.command().is_some() && std::env::args_os().len() == 1 {
+        return ExitCode::from(cni::run(&environment, std::io::stdin(), std::io::stdout()));
+    }
+    let done = match Arguments::parse().command {
+        Command::Agent(arguments) => agent::run(arguments),
+        Command::Cni => {
+            return ExitCode::from(cni::run(&environment, std::io::stdin(), std::io::stdout()));
+        }
+        Command::Status(arguments) => status::run(&arguments),
+        Command::Uninstall(arguments) => uninstall::run(&arguments),
+        Command::Guard(arguments) => guard::run(&arguments),
+        Command::WireguardUserspace(arguments) => {
+            userspace::run(&arguments).map(|()| ExitCode::SUCCESS).map_err(Into::into)
+        }
+        Command::Policy { command: PolicyCommand::Verdicts(arguments) } => verdicts::run(&arguments),
+    };
+    match done {
+        Ok(code) => code,
+        Err(e) => {
+            eprintln!("ringfence: {e:#}");
+            ExitCode::FAILURE
+        }
+    }
+}
