@@ -1,15 +1,13 @@
 //! Nodes' agents: one process each, started, ended and asked as on a real node.
 use super::machine::Machine;
 use super::namespaces::Depth;
-use super::process::Process;
 use super::{Lab, LabError};
 use crate::control::{Reply, Request, SOCKET, exchange};
 use crate::status::StatusReport;
 use nix::sys::signal::Signal;
 use std::collections::BTreeMap;
-use std::fs::File;
 use std::path::{Path, PathBuf};
-use std::process::{Command, Stdio};
+use std::process::Command;
 use std::time::{Duration, Instant};
 
 /// How long an agent may take to stop by itself.
@@ -38,7 +36,8 @@ impl Lab {
             .arg("--cni-conf-dir")
             .arg(dir.join("cni/net.d"))
             .args(&self.agent_arguments);
-        let process = self.spawn_logged(self.machine(node)?, Depth::Machine, &mut command, "agent")?;
+        let log = self.log(node, "agent");
+        let (process, _) = self.machine(node)?.daemon(Depth::Machine, &command, &log, false)?;
         if let Some(binary) = binary {
             // Whatever a CNI runtime calls is the same program, as after an upgrade.
             self.link_plugin(node, binary)?;
@@ -72,8 +71,7 @@ impl Lab {
     /// # Errors
     /// [`LabError::Refused`] if it gives none.
     pub fn report(&self, node: &str) -> Result<StatusReport, LabError> {
-        let refused =
-            |why: String| LabError::Refused { what: format!("the status of node {node}"), why };
+        let refused = |why: String| LabError::Refused { what: format!("the status of node {node}"), why };
         // The socket as the host finds it: in the machine's own /run.
         let socket = in_machine(self.machine(node)?, Path::new("/run/ringfence")).join(SOCKET);
         match exchange(&socket, &Request::Status, PATIENCE) {
@@ -168,21 +166,6 @@ impl Lab {
             _ => {}
         }
         std::os::unix::fs::symlink(binary, &link).map_err(LabError::file("make", &link))
-    }
-
-    /// Starts a program on a machine that goes on by itself; its output goes to the log `what`.
-    pub(super) fn spawn_logged(
-        &self,
-        machine: &Machine,
-        depth: Depth<'_>,
-        command: &mut Command,
-        what: &str,
-    ) -> Result<Process, LabError> {
-        let log = self.log(&machine.name, what);
-        let output = File::options().create(true).append(true).open(&log).map_err(LabError::file("open", &log))?;
-        let errors = output.try_clone().map_err(LabError::file("open", &log))?;
-        command.stdin(Stdio::null()).stdout(output).stderr(errors);
-        Ok(Process::of(machine.spawn(depth, command)?.id()))
     }
 }
 

@@ -37,8 +37,20 @@ impl Lab {
         // What was only made because others are in it was not named.
         let named_by = |origin: &Option<directory::Origin>| origin.is_some();
         let cluster_wide = |name: &String| ObjectName::new("", name.as_str());
-        gone.extend(named.namespaces.iter().filter(|(_, e)| named_by(&e.origin)).map(|(n, _)| (Kind::Namespace, cluster_wide(n))));
-        gone.extend(named.nodes.iter().filter(|(_, e)| named_by(&e.origin)).map(|(n, _)| (Kind::Node, cluster_wide(n))));
+        gone.extend(
+            named
+                .namespaces
+                .iter()
+                .filter(|(_, e)| named_by(&e.origin))
+                .map(|(n, _)| (Kind::Namespace, cluster_wide(n))),
+        );
+        gone.extend(
+            named
+                .nodes
+                .iter()
+                .filter(|(_, e)| named_by(&e.origin))
+                .map(|(n, _)| (Kind::Node, cluster_wide(n))),
+        );
         gone.extend(named.pods.keys().map(|n| (Kind::Pod, n.clone())));
         gone.extend(named.services.keys().map(|n| (Kind::Service, n.clone())));
         gone.extend(named.slices.keys().map(|n| (Kind::EndpointSlice, n.clone())));
@@ -70,13 +82,16 @@ impl Lab {
     pub fn become_cluster(&mut self, cluster: &Loaded) -> Result<Changed, LabError> {
         for (name, node) in &cluster.nodes {
             let old = self.nodes.get(name);
-            if old.is_some_and(|o| o.addresses != node.value.addresses || o.pod_cidrs != node.value.pod_cidrs) {
-                let why = "its addresses or podCIDRs cannot change while it runs: delete the node first".to_owned();
+            if old.is_some_and(|o| o.addresses != node.value.addresses || o.pod_cidrs != node.value.pod_cidrs)
+            {
+                let why =
+                    "its addresses or podCIDRs cannot change while it runs: delete the node first".to_owned();
                 return Err(LabError::Refused { what: format!("node {name}"), why });
             }
         }
         let before = self.wanted();
-        let gone: Vec<String> = self.nodes.keys().filter(|n| !cluster.nodes.contains_key(*n)).cloned().collect();
+        let gone: Vec<String> =
+            self.nodes.keys().filter(|n| !cluster.nodes.contains_key(*n)).cloned().collect();
         for node in &gone {
             self.pods.retain(|_, pod| pod.node != *node);
             self.nodes.remove(node);
@@ -132,6 +147,7 @@ impl Lab {
         let record = self.node_mut(node)?;
         (record.agent, record.responder) = (None, None);
         self.guard(node)?;
+        self.unplug(node, self.node(node)?.number)?;
         self.plug(&[node], false)?;
         self.address_node(node)?;
         self.update_services(cluster)?;

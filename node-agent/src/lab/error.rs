@@ -110,7 +110,10 @@ pub enum LabError {
 
 impl LabError {
     /// For `map_err` of file operations.
-    pub(super) fn file(operation: &'static str, path: &std::path::Path) -> impl FnOnce(std::io::Error) -> Self {
+    pub(super) fn file(
+        operation: &'static str,
+        path: &std::path::Path,
+    ) -> impl FnOnce(std::io::Error) -> Self {
         let path = path.to_path_buf();
         move |source| Self::File { operation, path, source }
     }

@@ -81,7 +81,12 @@ impl Machine {
 
     /// Runs a command inside to its end and returns its output; an exit status other than 0 is an error that holds what
     /// it said.
-    pub(super) fn run(&self, depth: Depth<'_>, command: &mut Command, input: &str) -> Result<String, LabError> {
+    pub(super) fn run(
+        &self,
+        depth: Depth<'_>,
+        command: &mut Command,
+        input: &str,
+    ) -> Result<String, LabError> {
         let shown = shown(command);
         command.stdin(Stdio::piped()).stdout(Stdio::piped()).stderr(Stdio::piped());
         let mut child = self.spawn(depth, command)?;
@@ -97,6 +102,44 @@ impl Machine {
         }
         let said = format!("{}{out}", String::from_utf8_lossy(&output.stderr));
         Err(command_error(&self.name, &shown, output.status.to_string(), said.trim()))
+    }
+
+    /// Starts a program inside that goes on by itself, as a child of the machine's first process (so that nobody else has
+    /// to clear it away), in a session of its own. What it says on standard error goes to `log`; with `speaks` this waits
+    /// for its first line on standard output and returns that too, else standard output goes to `log` as well.
+    pub(super) fn daemon(
+        &self,
+        depth: Depth<'_>,
+        command: &Command,
+        log: &Path,
+        speaks: bool,
+    ) -> Result<(Process, String), LabError> {
+        let errors =
+            File::options().create(true).append(true).open(log).map_err(LabError::file("open", log))?;
+        let script = if speaks { r#"setsid "$@" & echo "$!""# } else { r#"setsid "$@" >&2 & echo "$!""# };
+        let mut shell = Command::new("sh");
+        shell.args(["-c", script, "sh"]).arg(command.get_program()).args(command.get_args());
+        shell.stdin(Stdio::null()).stdout(Stdio::piped()).stderr(errors);
+        let mut child = self.spawn(depth, &mut shell)?;
+        let (mut number, mut line) = (None, String::new());
+        if let Some(stdout) = child.stdout.take() {
+            // The shell's line and the program's come in any order; at the end of the output there are no more.
+            for said in BufReader::new(stdout).lines().map_while(Result::ok) {
+                match said.parse::<u32>() {
+                    Ok(n) => number = Some(n),
+                    Err(_) => line = said,
+                }
+                if number.is_some() && (!speaks || !line.is_empty()) {
+                    break;
+                }
+            }
+        }
+        let status = child.wait().map_or_else(|e| e.to_string(), |status| status.to_string());
+        let number =
+            number.ok_or_else(|| command_error(&self.name, &shown(command), status, "it did not start"))?;
+        // One that has ended already is nobody.
+        let process = process::in_namespace(self.init.pid, number).unwrap_or(Process { pid: 0, started: 0 });
+        Ok((process, line))
     }
 
     /// Runs lines of `ip -batch` inside.

@@ -56,7 +56,9 @@ mod tests {
     fn what_is_the_clusters_is_never_answered_outside() {
         let cluster = BTreeSet::from(["10.244.1.0/24".parse().unwrap(), "fd00::/64".parse().unwrap()]);
         let text = ruleset(&cluster, &["172.30.0.1".parse().unwrap(), "fd00::1".parse().unwrap()]);
-        assert!(text.contains("set cluster4 { type ipv4_addr; flags interval; auto-merge; elements = { 10.244.1.0/24 } }"));
+        assert!(text.contains(
+            "set cluster4 { type ipv4_addr; flags interval; auto-merge; elements = { 10.244.1.0/24 } }"
+        ));
         let accept = text.find("ip daddr @cluster4 accept").unwrap();
         assert!(accept < text.find("dnat ip to 172.30.0.1:7").unwrap());
         assert!(text.contains("meta l4proto tcp dnat ip6 to [fd00::1]:7"));

@@ -10,9 +10,8 @@ use crate::watch::directory::Loaded;
 use nix::sys::signal::Signal;
 use serde_json::Value;
 use std::collections::{BTreeMap, BTreeSet};
-use std::io::{BufRead, BufReader};
 use std::net::IpAddr;
-use std::process::{Command, Stdio};
+use std::process::Command;
 use std::time::{Duration, Instant};
 
 /// Pods brought up at once.
@@ -51,7 +50,12 @@ impl Lab {
                 self.pods.insert(name.clone(), record(pod, node, None));
             } else if self.agent_runs(node) {
                 self.sandboxes += 1;
-                now.push((name.clone(), *pod, node.clone(), format!("{}-{}", name.replace('/', "_"), self.sandboxes)));
+                now.push((
+                    name.clone(),
+                    *pod,
+                    node.clone(),
+                    format!("{}-{}", name.replace('/', "_"), self.sandboxes),
+                ));
             } else {
                 later.push(name.clone());
             }
@@ -95,13 +99,22 @@ impl Lab {
             .iter()
             .filter_map(|p| Some((p.protocol.to_string().to_lowercase(), p.port, p.host_port?)))
             .collect();
-        let sandbox = Sandbox { id, pod: name, uid: &pod.uid, addresses: &pod.addresses, host_ports: &host_ports, there: true };
+        let sandbox = Sandbox {
+            id,
+            pod: name,
+            uid: &pod.uid,
+            addresses: &pod.addresses,
+            host_ports: &host_ports,
+            there: true,
+        };
         let until = Instant::now() + PATIENCE;
         let network = self.network(&runtime, node, until)?;
         loop {
             match runtime.add(&network, sandbox) {
                 Ok(()) => break,
-                Err(LabError::Cni { code: TRY_LATER, .. }) if Instant::now() < until && self.agent_runs(node) => {
+                Err(LabError::Cni { code: TRY_LATER, .. })
+                    if Instant::now() < until && self.agent_runs(node) =>
+                {
                     std::thread::sleep(Duration::from_millis(200));
                 }
                 Err(e) => {
@@ -124,7 +137,11 @@ impl Lab {
             }
             if Instant::now() > until || !self.agent_runs(node) {
                 let what = format!("the agent of {node} to install its CNI configuration");
-                return Err(LabError::Timeout { what, seconds: PATIENCE.as_secs(), log: self.log(node, "agent") });
+                return Err(LabError::Timeout {
+                    what,
+                    seconds: PATIENCE.as_secs(),
+                    log: self.log(node, "agent"),
+                });
             }
             std::thread::sleep(Duration::from_millis(10));
         }
@@ -138,7 +155,8 @@ impl Lab {
             responder.signal(Signal::SIGKILL);
         }
         let there = super::agents::in_machine(machine, std::path::Path::new("/run/netns")).join(id).exists();
-        let sandbox = Sandbox { id, pod: name, uid: &pod.uid, addresses: &pod.addresses, host_ports: &[], there };
+        let sandbox =
+            Sandbox { id, pod: name, uid: &pod.uid, addresses: &pod.addresses, host_ports: &[], there };
         let runtime = Runtime { machine, dir: self.node_dir(&pod.node).join("cni") };
         let done = runtime.del(sandbox);
         if there {
@@ -149,7 +167,8 @@ impl Lab {
 
     /// One responder a node answers for all its host-network pods, and refuses what none of them serves.
     fn update_host_network(&mut self) -> Result<(), LabError> {
-        let mut wanted: BTreeMap<String, BTreeSet<Port>> = self.nodes.keys().map(|n| (n.clone(), BTreeSet::new())).collect();
+        let mut wanted: BTreeMap<String, BTreeSet<Port>> =
+            self.nodes.keys().map(|n| (n.clone(), BTreeSet::new())).collect();
         for pod in self.pods.values().filter(|pod| pod.netns.is_none()) {
             let ports = pod.ports.iter().filter_map(|port| port.parse().ok());
             wanted.entry(pod.node.clone()).or_default().extend(ports);
@@ -193,16 +212,9 @@ impl Lab {
             command.arg("--port").arg(port.to_string());
         }
         let log = self.log(&machine.name, "respond");
-        let errors = std::fs::File::options().create(true).append(true).open(&log).map_err(LabError::file("open", &log))?;
-        let mut child =
-            machine.spawn(depth, command.stdin(Stdio::null()).stdout(Stdio::piped()).stderr(errors))?;
-        let mut said = String::new();
-        if let Some(stdout) = child.stdout.take() {
-            // An unreadable answer is no `ready`.
-            let _ = BufReader::new(stdout).read_line(&mut said);
-        }
-        if said.trim() == "ready" {
-            return Ok(Process::of(child.id()));
+        let (process, said) = machine.daemon(depth, &command, &log, true)?;
+        if said == "ready" {
+            return Ok(process);
         }
         let what = format!("what answers in {depth:?} of {}", machine.name);
         Err(LabError::Refused { what, why: format!("it did not start; see {}", log.display()) })
@@ -222,7 +234,8 @@ fn record(pod: &Pod, node: &str, netns: Option<String>) -> LabPod {
 
 /// What a pod answers on. With an own network it refuses other SCTP ports, as a kernel would.
 fn ports(name: &str, pod: &Pod) -> Vec<Port> {
-    let port = |protocol: Protocol, number: u16| Port { protocol, number: Some(number), name: name.to_owned() };
+    let port =
+        |protocol: Protocol, number: u16| Port { protocol, number: Some(number), name: name.to_owned() };
     let ports: BTreeSet<Port> = pod.ports.iter().map(|p| port(p.protocol, p.port)).collect();
     ports.into_iter().collect()
 }

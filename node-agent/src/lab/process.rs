@@ -21,8 +21,7 @@ impl Process {
 
     /// Whether it still runs; one that ended and was not yet waited for does not.
     pub fn alive(&self) -> bool {
-        self.started != 0
-            && stat(self.pid).is_some_and(|stat| stat.started == self.started && !stat.ended)
+        self.started != 0 && stat(self.pid).is_some_and(|stat| stat.started == self.started && !stat.ended)
     }
 
     /// Sends a signal, if it still runs.
@@ -46,6 +45,20 @@ impl Process {
     }
 }
 
+/// The process that bears number `number` in the PID namespace of `init`, by the number that this system knows it by
+/// (`NSpid` in proc(5), `/proc/PID/status`: its numbers in every namespace, the innermost last).
+pub(super) fn in_namespace(init: u32, number: u32) -> Option<Process> {
+    let namespace = |pid: u32| std::fs::read_link(format!("/proc/{pid}/ns/pid")).ok();
+    let wanted = namespace(init)?;
+    let is = |pid: &u32| {
+        let status = std::fs::read_to_string(format!("/proc/{pid}/status")).unwrap_or_default();
+        let numbers = status.lines().find_map(|line| line.strip_prefix("NSpid:")).unwrap_or_default();
+        numbers.split_whitespace().last() == Some(number.to_string().as_str())
+            && namespace(*pid).as_ref() == Some(&wanted)
+    };
+    all().find(is).map(Process::of)
+}
+
 struct Stat {
     ended: bool,
     started: u64,
@@ -61,14 +74,17 @@ fn stat(pid: u32) -> Option<Stat> {
 
 /// Processes of this system whose arguments `wanted` accepts.
 pub(super) fn find(wanted: impl Fn(&[&str]) -> bool) -> Vec<Process> {
-    let numbers = std::fs::read_dir("/proc").into_iter().flatten().flatten();
-    let numbers = numbers.filter_map(|entry| entry.file_name().to_str()?.parse::<u32>().ok());
     let matches = |pid: &u32| {
         let line = std::fs::read(format!("/proc/{pid}/cmdline")).unwrap_or_default();
         let line = String::from_utf8_lossy(&line);
         wanted(&line.split('\0').collect::<Vec<_>>())
     };
-    numbers.filter(matches).map(Process::of).collect()
+    all().filter(matches).map(Process::of).collect()
+}
+
+fn all() -> impl Iterator<Item = u32> {
+    let entries = std::fs::read_dir("/proc").into_iter().flatten().flatten();
+    entries.filter_map(|entry| entry.file_name().to_str()?.parse().ok())
 }
 
 #[cfg(test)]

@@ -79,8 +79,8 @@ impl Runtime<'_> {
     pub(super) fn del(&self, sandbox: Sandbox<'_>) -> Result<(), LabError> {
         let path = self.cached(sandbox.id);
         let Ok(text) = std::fs::read(&path) else { return Ok(()) };
-        let kept: Value = serde_json::from_slice(&text)
-            .map_err(|source| LabError::State { path: path.clone(), source })?;
+        let kept: Value =
+            serde_json::from_slice(&text).map_err(|source| LabError::State { path: path.clone(), source })?;
         let done = self.delete(&kept["network"], &kept["result"], sandbox);
         std::fs::remove_file(&path).map_err(LabError::file("remove", &path))?;
         done
@@ -117,7 +117,10 @@ impl Runtime<'_> {
         process
             .env("CNI_COMMAND", command)
             .env("CNI_CONTAINERID", sandbox.id)
-            .env("CNI_NETNS", if sandbox.there { format!("/run/netns/{}", sandbox.id) } else { String::new() })
+            .env(
+                "CNI_NETNS",
+                if sandbox.there { format!("/run/netns/{}", sandbox.id) } else { String::new() },
+            )
             .env("CNI_IFNAME", IFNAME)
             .env("CNI_ARGS", args)
             .env("CNI_PATH", std::env::join_paths(&path).unwrap_or_default())

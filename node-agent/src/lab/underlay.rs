@@ -46,10 +46,10 @@ pub(super) fn node(name: &str, nodes: &BTreeMap<String, LabNode>, gateways: &[Ip
     }
     for gateway in gateways {
         text += &route(*gateway, &own);
-        let family = if gateway.is_ipv4() { "-4" } else { "-6" };
         // A kernel asked for a route to everything of a family this node has no address of would pick any other.
         if own.iter().any(|a| a.is_ipv4() == gateway.is_ipv4()) {
-            let _ = writeln!(text, "{family} route replace default via {gateway} dev {DEVICE}{}", source(*gateway, &own));
+            let _ =
+                writeln!(text, "route replace default via {gateway} dev {DEVICE}{}", source(*gateway, &own));
         }
     }
     text + &others(name, nodes, &own)
@@ -79,9 +79,8 @@ pub(super) fn outside_routes(nodes: &BTreeMap<String, LabNode>, gateways: &[IpAd
         }
         for cidr in &node.pod_cidrs {
             let via = node.addresses.iter().find(|a| a.is_ipv4() == cidr.is_ipv4());
-            let family = if cidr.is_ipv4() { "-4" } else { "-6" };
             if let Some(via) = via {
-                let _ = writeln!(text, "{family} route replace {cidr} via {via} dev {DEVICE}");
+                let _ = writeln!(text, "route replace {cidr} via {via} dev {DEVICE}");
             }
         }
     }
@@ -118,11 +117,10 @@ fn address_line(address: IpAddr) -> String {
 }
 
 fn route(to: IpAddr, own: &[IpAddr]) -> String {
-    let family = if to.is_ipv4() { "-4" } else { "-6" };
     if !own.iter().any(|a| a.is_ipv4() == to.is_ipv4()) {
         return String::new();
     }
-    format!("{family} route replace {to} dev {DEVICE}{}\n", source(to, own))
+    format!("route replace {to} dev {DEVICE}{}\n", source(to, own))
 }
 
 fn source(to: IpAddr, own: &[IpAddr]) -> String {
@@ -135,7 +133,10 @@ mod tests {
 
     fn nodes() -> BTreeMap<String, LabNode> {
         let node = |n: u16| LabNode {
-            addresses: vec![format!("172.30.0.{n}").parse().unwrap(), format!("fd00:172:30::{n}").parse().unwrap()],
+            addresses: vec![
+                format!("172.30.0.{n}").parse().unwrap(),
+                format!("fd00:172:30::{n}").parse().unwrap(),
+            ],
             pod_cidrs: vec![format!("10.244.{n}.0/24").parse().unwrap()],
             number: n,
             ..LabNode::default()
@@ -152,8 +153,11 @@ mod tests {
     #[test]
     fn a_node_reaches_the_others_on_the_wire_and_everything_else_by_the_gateway() {
         let text = node("a", &nodes(), &gateways(&nodes()));
-        assert!(text.contains("-4 route replace 172.30.0.2 dev eth0 src 172.30.0.1\n"), "{text}");
-        assert!(text.contains("-6 route replace default via fd00:172:30::3 dev eth0 src fd00:172:30::1\n"), "{text}");
+        assert!(text.contains("route replace 172.30.0.2 dev eth0 src 172.30.0.1\n"), "{text}");
+        assert!(
+            text.contains("route replace default via fd00:172:30::3 dev eth0 src fd00:172:30::1\n"),
+            "{text}"
+        );
         assert!(!text.contains("10.244."), "pod CIDRs are the mesh's: {text}");
     }
 
@@ -164,13 +168,13 @@ mod tests {
             node.addresses.retain(IpAddr::is_ipv4);
         }
         let text = node("a", &nodes, &gateways(&nodes));
-        assert!(!text.contains("-6"), "{text}");
+        assert!(!text.contains(":"), "{text}");
     }
 
     #[test]
     fn the_outside_knows_the_way_to_pods() {
         let text = outside(&nodes(), &gateways(&nodes()));
-        assert!(text.contains("-4 route replace 10.244.2.0/24 via 172.30.0.2 dev eth0\n"), "{text}");
+        assert!(text.contains("route replace 10.244.2.0/24 via 172.30.0.2 dev eth0\n"), "{text}");
     }
 
     #[test]

@@ -100,15 +100,14 @@ pub fn down(labs: &Path, name: &str) -> Result<bool, LabError> {
     if let Ok(lab) = Lab::open(labs, name) {
         machines.extend(lab.machines.values().map(|m| m.init));
     }
-    for init in &machines {
-        machine::stop(*init);
-    }
+    let any = there || !machines.is_empty();
+    parallel::map(machines, AT_ONCE, machine::stop);
     if there {
         std::fs::remove_dir_all(&root).map_err(LabError::file("remove", &root))?;
         // The last lab takes their common directory with it; it stays if another is there.
         let _ = std::fs::remove_dir(labs);
     }
-    Ok(there || !machines.is_empty())
+    Ok(any)
 }
 
 impl Lab {
@@ -119,7 +118,8 @@ impl Lab {
             if !self.nodes.contains_key(name) {
                 let number = self.nodes.values().map(|n| n.number).max().unwrap_or(underlay::OUTSIDE) + 1;
                 let (addresses, pod_cidrs) = (node.value.addresses.clone(), node.value.pod_cidrs.clone());
-                self.nodes.insert(name.clone(), LabNode { addresses, pod_cidrs, number, ..LabNode::default() });
+                self.nodes
+                    .insert(name.clone(), LabNode { addresses, pod_cidrs, number, ..LabNode::default() });
                 added.push(name.clone());
             }
         }

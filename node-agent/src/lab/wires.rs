@@ -7,6 +7,7 @@ use ipnetwork::IpNetwork;
 use std::collections::BTreeSet;
 use std::fmt::Write;
 use std::net::IpAddr;
+use std::process::Command;
 
 /// The machine that holds the bridge.
 pub const UNDERLAY: &str = "underlay";
@@ -19,6 +20,15 @@ const FORWARD: [&str; 2] = ["net/ipv4/ip_forward", "net/ipv6/conf/all/forwarding
 const BY_PORTS: [&str; 2] = ["net/ipv4/fib_multipath_hash_policy", "net/ipv6/fib_multipath_hash_policy"];
 
 impl Lab {
+    /// Pulls a machine's plug. The kernel does so by itself some time after the machine's end.
+    pub(super) fn unplug(&self, name: &str, number: u16) -> Result<(), LabError> {
+        let port = underlay::port_name(name, number);
+        let mut command = Command::new("ip");
+        // Already gone: as well.
+        let gone = self.machine(UNDERLAY)?.run(Depth::Network, command.args(["link", "delete", &port]), "");
+        gone.map(drop).or(Ok(()))
+    }
+
     /// Gives machines a port of the bridge each. The bridge is new if `first`.
     pub(super) fn plug(&self, names: &[&str], first: bool) -> Result<(), LabError> {
         let mut lines = if first { underlay::bridge() } else { String::new() };
@@ -68,14 +78,13 @@ impl Lab {
 
     /// A route to a Service's address over all of these nodes, chosen by connection, as a load balancer would.
     fn service_route(&self, address: IpAddr, nodes: &[&String]) -> String {
-        let family = if address.is_ipv4() { "-4" } else { "-6" };
         let of_family = |list: &[IpAddr]| list.iter().find(|a| a.is_ipv4() == address.is_ipv4()).copied();
         let via: Vec<IpAddr> =
             nodes.iter().filter_map(|n| of_family(&self.nodes.get(*n)?.addresses)).collect();
         let mut line = match via[..] {
             [] => return String::new(),
-            [one] => format!("{family} route replace {address} via {one}"),
-            _ => format!("{family} route replace {address}"),
+            [one] => format!("route replace {address} via {one}"),
+            _ => format!("route replace {address}"),
         };
         if via.len() > 1 {
             for via in via {
@@ -116,7 +125,8 @@ fn write_settings(machine: &Machine, names: &[&str]) -> Result<(), LabError> {
             let path = std::path::Path::new("/proc/sys").join(name);
             // A kernel without IPv6 has none of its settings.
             if path.exists() {
-                std::fs::write(&path, "1").map_err(|e| std::io::Error::new(e.kind(), format!("{name}: {e}")))?;
+                std::fs::write(&path, "1")
+                    .map_err(|e| std::io::Error::new(e.kind(), format!("{name}: {e}")))?;
             }
         }
         Ok(())

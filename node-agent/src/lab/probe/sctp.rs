@@ -33,7 +33,8 @@ impl Associations {
         let port = FIRST_PORT + self.ports.fetch_add(1, Ordering::Relaxed) % (u16::MAX - FIRST_PORT);
         let tag = random();
         let value = sctp::init(tag, 1);
-        let init = Packet { source: port, destination: to.port(), tag: 0, kind: sctp::INIT, value: &value }.to_bytes();
+        let init = Packet { source: port, destination: to.port(), tag: 0, kind: sctp::INIT, value: &value }
+            .to_bytes();
         let (answer, mut answered) = oneshot::channel();
         lock(&self.waiting).insert((port, tag), answer);
         let _forget = Forget { waiting: self.waiting.clone(), key: (port, tag) };

@@ -35,7 +35,8 @@ impl Responder {
         let peer = (from, packet.source, packet.destination);
         if packet.kind == sctp::INIT {
             let theirs = packet.initiate_tag()?;
-            let Some(port) = self.ports.iter().find(|p| p.number.is_none_or(|n| n == packet.destination)) else {
+            let Some(port) = self.ports.iter().find(|p| p.number.is_none_or(|n| n == packet.destination))
+            else {
                 return Some(packet.answer(theirs, sctp::ABORT, &[]).to_bytes());
             };
             // The cookie carries all that is to be remembered, and our name for whoever looks.

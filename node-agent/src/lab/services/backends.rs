@@ -6,7 +6,8 @@ use std::net::{IpAddr, SocketAddr};
 
 pub(super) fn of(snapshot: &Snapshot, service: &Service, port: &ServicePort, ipv4: bool) -> Vec<Backend> {
     let own = |namespace: &str| namespace == service.name.namespace;
-    let slices = || snapshot.slices.iter().filter(|(n, s)| own(&n.namespace) && s.service == service.name.name);
+    let slices =
+        || snapshot.slices.iter().filter(|(n, s)| own(&n.namespace) && s.service == service.name.name);
     let mut backends: Vec<Backend> = Vec::new();
     if slices().next().is_some() {
         for (_, slice) in slices() {
@@ -15,7 +16,9 @@ pub(super) fn of(snapshot: &Snapshot, service: &Service, port: &ServicePort, ipv
             let Some(number) = same.and_then(|p| p.port) else { continue };
             for endpoint in slice.endpoints.iter().filter(|e| e.ready) {
                 // Of several addresses of an endpoint only the first is used (discovery/v1, Endpoint.addresses).
-                let Some(address) = endpoint.addresses.first().filter(|a| a.is_ipv4() == ipv4) else { continue };
+                let Some(address) = endpoint.addresses.first().filter(|a| a.is_ipv4() == ipv4) else {
+                    continue;
+                };
                 let node = endpoint.node.clone().or_else(|| node_of(snapshot, *address));
                 backends.push(Backend { at: SocketAddr::new(*address, number), node });
             }

@@ -56,12 +56,15 @@ pub fn entries(snapshot: &Snapshot) -> Vec<Entry> {
     for (name, service) in snapshot.services.iter() {
         for port in &service.ports {
             for ipv4 in [true, false] {
-                let of_family = |list: &[IpAddr]| list.iter().filter(|a| a.is_ipv4() == ipv4).copied().collect();
+                let of_family =
+                    |list: &[IpAddr]| list.iter().filter(|a| a.is_ipv4() == ipv4).copied().collect();
                 entries.push(Entry {
                     service: name.clone(),
                     protocol: port.protocol,
                     port: port.port,
-                    node_port: port.node_port.filter(|_| service.cluster_ips.iter().any(|a| a.is_ipv4() == ipv4)),
+                    node_port: port
+                        .node_port
+                        .filter(|_| service.cluster_ips.iter().any(|a| a.is_ipv4() == ipv4)),
                     ipv4,
                     cluster_ips: of_family(&service.cluster_ips),
                     external_ips: of_family(&service.external_ips),
@@ -77,14 +80,22 @@ pub fn entries(snapshot: &Snapshot) -> Vec<Entry> {
 
 impl Entry {
     /// Nodes that take connections from outside to a ClusterIP, or (`external`) to an external address.
-    pub(super) fn takers<'a>(&self, external: bool, nodes: impl Iterator<Item = &'a String>) -> Vec<&'a String> {
+    pub(super) fn takers<'a>(
+        &self,
+        external: bool,
+        nodes: impl Iterator<Item = &'a String>,
+    ) -> Vec<&'a String> {
         let policy = if external { self.external } else { self.internal };
         let takes = |node: &&String| self.usable(policy, Some(node.as_str())).next().is_some();
         nodes.filter(takes).collect()
     }
 
     /// Backends that `node` uses under `policy`.
-    fn usable<'a>(&'a self, policy: TrafficPolicy, node: Option<&'a str>) -> impl Iterator<Item = &'a Backend> {
+    fn usable<'a>(
+        &'a self,
+        policy: TrafficPolicy,
+        node: Option<&'a str>,
+    ) -> impl Iterator<Item = &'a Backend> {
         let local = move |b: &&Backend| b.node.as_deref() == node && node.is_some();
         self.backends.iter().filter(move |b| policy == TrafficPolicy::Cluster || local(b))
     }

@@ -38,8 +38,14 @@ impl Ruleset {
         for (j, backend) in entry.backends.iter().enumerate() {
             self.backend(&format!("{name}-{j}"), ip, protocol, backend);
         }
-        let all = self.choose(&format!("{name}-all"), &name, entry, entry.usable(TrafficPolicy::Cluster, None));
-        let local = self.choose(&format!("{name}-local"), &name, entry, entry.usable(TrafficPolicy::Local, Some(node)));
+        let all =
+            self.choose(&format!("{name}-all"), &name, entry, entry.usable(TrafficPolicy::Cluster, None));
+        let local = self.choose(
+            &format!("{name}-local"),
+            &name,
+            entry,
+            entry.usable(TrafficPolicy::Local, Some(node)),
+        );
 
         let internal = if entry.internal == TrafficPolicy::Local { &local } else { &all };
         // What does not come from a pod must come back here.
@@ -54,7 +60,9 @@ impl Ruleset {
             format!("{MASQUERADE}\n{all}\n")
         } else {
             // Pods, and the node itself, use any backend; others find those of this node, and keep their address.
-            format!("{ip} saddr @{set} {all}\nfib saddr type local {MASQUERADE}\nfib saddr type local {all}\n{local}\n")
+            format!(
+                "{ip} saddr @{set} {all}\nfib saddr type local {MASQUERADE}\nfib saddr type local {all}\n{local}\n"
+            )
         };
         self.chain(&format!("{name}-ext"), &external);
         for address in &entry.external_ips {
@@ -67,7 +75,10 @@ impl Ruleset {
             self.node_ports[family].push(format!("{protocol} . {node_port} : goto {name}-ext"));
             if all == NOBODY {
                 let only = if entry.ipv4 { "ipv4" } else { "ipv6" };
-                let _ = writeln!(self.rejected, "meta nfproto {only} fib daddr type local {protocol} dport {node_port} reject");
+                let _ = writeln!(
+                    self.rejected,
+                    "meta nfproto {only} fib daddr type local {protocol} dport {node_port} reject"
+                );
             }
         }
     }
@@ -81,9 +92,7 @@ impl Ruleset {
     fn backend(&mut self, name: &str, ip: &str, protocol: &str, backend: &Backend) {
         let (address, to) = (backend.at.ip(), target(backend.at));
         // A pod that reaches itself must believe that somebody else called.
-        let rules = format!(
-            "{ip} saddr {address} {MASQUERADE}\nmeta l4proto {protocol} dnat {ip} to {to}\n"
-        );
+        let rules = format!("{ip} saddr {address} {MASQUERADE}\nmeta l4proto {protocol} dnat {ip} to {to}\n");
         self.chain(name, &rules);
     }
 
@@ -95,7 +104,8 @@ impl Ruleset {
         entry: &Entry,
         backends: impl Iterator<Item = &'a Backend>,
     ) -> String {
-        let numbers: Vec<usize> = backends.filter_map(|b| entry.backends.iter().position(|x| x == b)).collect();
+        let numbers: Vec<usize> =
+            backends.filter_map(|b| entry.backends.iter().position(|x| x == b)).collect();
         match numbers[..] {
             [] => NOBODY.to_owned(),
             [one] => format!("goto {name}-{one}"),
@@ -120,11 +130,13 @@ impl Ruleset {
             for (key, verdict) in list.iter().filter_map(|e| e.split_once(" : ")) {
                 unique.entry(key).or_insert(verdict);
             }
-            let list: Vec<String> = unique.iter().map(|(key, verdict)| format!("{key} : {verdict}")).collect();
+            let list: Vec<String> =
+                unique.iter().map(|(key, verdict)| format!("{key} : {verdict}")).collect();
             if list.is_empty() { String::new() } else { format!("elements = {{ {} }}", list.join(", ")) }
         };
         let pods = |v4: bool| {
-            let list: Vec<String> = pod_cidrs.iter().filter(|c| c.is_ipv4() == v4).map(ToString::to_string).collect();
+            let list: Vec<String> =
+                pod_cidrs.iter().filter(|c| c.is_ipv4() == v4).map(ToString::to_string).collect();
             if list.is_empty() { String::new() } else { format!("elements = {{ {} }}", list.join(", ")) }
         };
         format!(
@@ -146,7 +158,7 @@ impl Ruleset {
              }}\n\
              chain nobody {{\n{}}}\n\
              chain prerouting {{ type nat hook prerouting priority dstnat; jump services; }}\n\
-             chain output {{ type nat hook output priority dstnat; jump services; }}\n\
+             chain output {{ type nat hook output priority -100; jump services; }}\n\
              chain input-nobody {{ type filter hook input priority filter; ct state new jump nobody; }}\n\
              chain forward-nobody {{ type filter hook forward priority filter; ct state new jump nobody; }}\n\
              chain output-nobody {{ type filter hook output priority filter; ct state new jump nobody; }}\n\

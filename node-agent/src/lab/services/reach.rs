@@ -24,9 +24,9 @@ pub fn reached<'a>(
         return Some(entry.backends.iter().filter(here).collect());
     }
     let node = node?;
-    let entry = entries.iter().find(|e| {
-        e.protocol == protocol && e.node_port == Some(to.port()) && e.ipv4 == to.is_ipv4()
-    })?;
+    let entry = entries
+        .iter()
+        .find(|e| e.protocol == protocol && e.node_port == Some(to.port()) && e.ipv4 == to.is_ipv4())?;
     // Translated at the client's own node, where it is a pod's or the node's own; elsewhere at the one dialled.
     let local = entry.external == TrafficPolicy::Local && client != Some(node);
     Some(entry.backends.iter().filter(|b| !local || b.node.as_deref() == Some(node)).collect())
