@@ -176,6 +176,8 @@ pub(super) struct VerdictsArguments {
 pub(super) enum EngineChoice {
     /// The compiler's own tables, read as the programs read them
     Model,
+    /// The real eBPF programs, run on packets by BPF_PROG_TEST_RUN; needs root
+    Kernel,
 }
 
 #[derive(Clone, Copy, Debug, Args)]

@@ -1,5 +1,7 @@
 //! The desired state: one index of everything the sources said, published as immutable snapshots.
 mod index;
+#[cfg(test)]
+mod tests;
 
 pub use index::Index;
 

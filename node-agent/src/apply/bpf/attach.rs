@@ -26,8 +26,8 @@ impl Datapath {
         }
         let present: HashSet<u32> = devices.iter().map(|d| d.ifindex).collect();
         self.attached.retain(|(ifindex, _), _| present.contains(ifindex));
-        if let Err(e) = self.forget_gone(&present) {
-            done.errors.push(e);
+        for tidied in [self.pin_again(), self.forget_gone(&present)] {
+            done.errors.extend(tidied.err());
         }
         done
     }

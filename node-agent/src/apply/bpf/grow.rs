@@ -106,6 +106,20 @@ impl Datapath {
         Ok(())
     }
 
+    /// Pins again what somebody removed from the set in force: the next agent must find it.
+    pub(super) fn pin_again(&self) -> Result<(), DatapathError> {
+        if self.building {
+            return Ok(());
+        }
+        match self.pins.sets()?.last() {
+            Some(number) => self.programs.pin_missing(&self.pins.set(*number)),
+            None => {
+                self.programs.pin_missing(&self.pins.begin()?)?;
+                self.pins.commit().map(|_| ())
+            }
+        }
+    }
+
     fn current_dir(&self) -> Result<std::path::PathBuf, DatapathError> {
         let number = self.pins.sets()?.last().copied().unwrap_or(0);
         Ok(self.pins.set(number))

@@ -1,3 +1,10 @@
 //! Directories as people have them, and what is said of those that are wrong.
 mod conformance;
+mod documents;
+mod errors;
+mod expansion;
+mod following;
+mod placing;
+mod properties;
+mod scanning;
 mod support;
