@@ -3,6 +3,7 @@ use super::arguments::{EngineChoice, Format, VerdictsArguments};
 use super::output::write_all;
 use crate::desired::Snapshot;
 use crate::policy::verdict;
+use crate::testrun;
 use crate::watch::directory::{self, Mode};
 use crate::watch::queries::{self, Answer, Direction, Query, Resolved, Resolver};
 use anyhow::{Context, anyhow};
@@ -52,6 +53,16 @@ pub(super) fn run(arguments: &VerdictsArguments) -> anyhow::Result<ExitCode> {
 fn engine(choice: EngineChoice, snapshot: &Snapshot) -> Box<dyn Engine> {
     match choice {
         EngineChoice::Model => Box::new(verdict::Engine::new(snapshot.clone(), Vec::new())),
+        EngineChoice::Kernel => Box::new(Programs(snapshot.clone())),
+    }
+}
+
+/// The engine `kernel`.
+struct Programs(Snapshot);
+
+impl Engine for Programs {
+    fn answer(&mut self, questions: &[Resolved]) -> anyhow::Result<Vec<Answer>> {
+        Ok(testrun::answers(self.0.clone(), questions)?)
     }
 }
 
