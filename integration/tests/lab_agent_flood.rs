@@ -1,6 +1,6 @@
 //! P3 from a pod's very first packet: one that floods from the instant it exists, and is flooded before it exists.
-use anyhow::{Context, Result, ensure};
-use ringfence_integration::cluster::{Cluster, Pod, in_netns};
+use anyhow::{Context, Result, anyhow, ensure};
+use ringfence_integration::cluster::{Cluster, Pod, eventually, in_netns};
 use std::net::{SocketAddr, UdpSocket};
 use std::path::PathBuf;
 use std::sync::Arc;
@@ -32,21 +32,47 @@ spec:
   policyTypes: [Ingress]
 ";
 
-/// Datagrams to `targets`, as fast as they go, from inside `netns`, until told otherwise; how many were sent.
-fn flood(netns: PathBuf, targets: Vec<SocketAddr>, going: Arc<AtomicBool>) -> JoinHandle<Result<u64>> {
-    std::thread::spawn(move || {
-        in_netns(&netns, move || {
+/// A flood that is going on.
+struct Flood {
+    sent: Arc<AtomicU64>,
+    going: Arc<AtomicBool>,
+    thread: JoinHandle<Result<()>>,
+}
+
+impl Flood {
+    /// Datagrams to `targets`, as fast as they go, from inside `netns`, until told otherwise.
+    fn start(netns: PathBuf, targets: Vec<SocketAddr>) -> Self {
+        let (sent, going) = (Arc::new(AtomicU64::new(0)), Arc::new(AtomicBool::new(true)));
+        let (count, on) = (sent.clone(), going.clone());
+        let flood = move || {
             let sockets = [UdpSocket::bind("0.0.0.0:0")?, UdpSocket::bind("[::]:0")?];
-            let mut sent = 0;
-            while going.load(Ordering::Relaxed) {
+            while on.load(Ordering::Relaxed) {
                 for to in &targets {
                     // Before its device is up there is no route.
-                    sent += u64::from(sockets[usize::from(to.is_ipv6())].send_to(b"flood", to).is_ok());
+                    let sent = sockets[usize::from(to.is_ipv6())].send_to(b"flood", to);
+                    count.fetch_add(u64::from(sent.is_ok()), Ordering::Relaxed);
                 }
             }
-            Ok(sent)
+            Ok(())
+        };
+        let thread = std::thread::spawn(move || in_netns(&netns, flood));
+        Self { sent, going, thread }
+    }
+
+    /// Lets it go on until it has sent so many more.
+    fn go_on(&self, more: u64) -> Result<()> {
+        let enough = self.sent.load(Ordering::Relaxed) + more;
+        eventually(Duration::from_secs(20), "a flood", || {
+            let sent = self.sent.load(Ordering::Relaxed);
+            ensure!(sent >= enough, "only {sent} datagrams were sent, which shows nothing");
+            Ok(())
         })
-    })
+    }
+
+    fn stop(self) -> Result<()> {
+        self.going.store(false, Ordering::Relaxed);
+        self.thread.join().map_err(|_| anyhow!("the flood panicked"))?
+    }
 }
 
 /// Counts the datagrams that arrive in `netns`.
@@ -84,15 +110,12 @@ fn a_pod_that_floods_from_the_instant_it_exists_gets_nothing_out() -> Result<()>
     for i in 0..6 {
         let name = format!("f{i}");
         let netns = here.sandbox("shop", &name)?;
-        let going = Arc::new(AtomicBool::new(true));
-        let flooding = flood(netns.clone(), targets.clone(), going.clone());
+        let flood = Flood::start(netns.clone(), targets.clone());
         let pod = here.attach("shop", &name, netns)?;
-        std::thread::sleep(Duration::from_millis(200));
-        going.store(false, Ordering::Relaxed);
-        let sent = flooding.join().map_err(|_| anyhow::anyhow!("panic"))??;
-        ensure!(sent > 100, "only {sent} were sent, which shows nothing");
+        flood.go_on(2000)?;
+        flood.stop()?;
         let got = arrived.load(Ordering::Relaxed);
-        ensure!(got == 0, "{got} of {sent} datagrams of {} arrived", pod.name);
+        ensure!(got == 0, "{got} datagrams of {} arrived", pod.name);
     }
     Ok(())
 }
@@ -112,8 +135,7 @@ fn a_pod_that_is_flooded_before_it_exists_gets_nothing() -> Result<()> {
     let std::net::IpAddr::V4(first) = first else { return Err(anyhow::anyhow!("not IPv4")) };
     let targets: Vec<SocketAddr> =
         (1..8).map(|i| SocketAddr::from((std::net::Ipv4Addr::from(u32::from(*first) + i), 7777))).collect();
-    let going = Arc::new(AtomicBool::new(true));
-    let floods = [&near, &far].map(|pod| flood(pod.netns(), targets.clone(), going.clone()));
+    let floods = [&near, &far].map(|pod| Flood::start(pod.netns(), targets.clone()));
     let arrived = Arc::new(AtomicU64::new(0));
     for i in 0..6 {
         let name = format!("v{i}");
@@ -121,14 +143,9 @@ fn a_pod_that_is_flooded_before_it_exists_gets_nothing() -> Result<()> {
         count(netns.clone(), arrived.clone())?;
         let pod = here.attach("shop", &name, netns)?;
         ensure!(at(&pod).iter().any(|a| targets.contains(a)), "{:?} was not flooded", pod.addresses);
-        std::thread::sleep(Duration::from_millis(150));
+        floods.iter().try_for_each(|flood| flood.go_on(1000))?;
         let got = arrived.load(Ordering::Relaxed);
         ensure!(got == 0, "{got} datagrams arrived at {name}");
     }
-    going.store(false, Ordering::Relaxed);
-    for flood in floods {
-        let sent = flood.join().map_err(|_| anyhow::anyhow!("panic"))??;
-        ensure!(sent > 100, "only {sent} were sent, which shows nothing");
-    }
-    Ok(())
+    floods.into_iter().try_for_each(Flood::stop)
 }

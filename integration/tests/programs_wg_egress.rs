@@ -93,6 +93,19 @@ fn a_pods_packet_from_a_veth_that_is_no_endpoint_any_more_is_judged_by_its_sourc
 }
 
 #[test]
+fn what_came_by_a_device_without_programs_is_dropped() -> Result<()> {
+    let mut world = isolated()?;
+    for family in Family::BOTH {
+        for from in [Who::A, Who::Vacant, Who::Near] {
+            let unstamped = at(entered(Origin::None), 4711);
+            let out = world.rig.run(HOOK, &syn(from, Who::Remote, family, 80).frame(), unstamped)?;
+            assert!(out.dropped(Reason::OriginLost, PEER), "{from:?}: {out:?}");
+        }
+    }
+    Ok(())
+}
+
+#[test]
 fn what_is_of_no_local_pod_passes() -> Result<()> {
     let mut world = isolated()?;
     for family in Family::BOTH {

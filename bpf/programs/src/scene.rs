@@ -135,6 +135,14 @@ impl Scene {
         at.is(AddressKind::LocalPod) && at.owner != 0 && self.source_at(at.owner)
     }
 
+    /// Nobody stamped the packet, and it is not this node's own either: it came by a device that bears no programs yet,
+    /// as a pod's does between the moment it is made and CNI ADD.
+    #[inline(always)]
+    pub(crate) fn is_unstamped(&self, skb: Skb) -> bool {
+        // SAFETY: `skb` is the program's context.
+        self.marked().origin() == Origin::None && unsafe { (*skb).ingress_ifindex } != 0
+    }
+
     #[inline(always)]
     fn source_at(&mut self, ifindex: u32) -> bool {
         let Some(value) = endpoint(ifindex) else { return false };
