@@ -112,7 +112,7 @@ fn a_pod_that_floods_from_the_instant_it_exists_gets_nothing_out() -> Result<()>
         let netns = here.sandbox("shop", &name)?;
         let flood = Flood::start(netns.clone(), targets.clone());
         let pod = here.attach("shop", &name, netns)?;
-        flood.go_on(2000)?;
+        flood.go_on(500)?;
         flood.stop()?;
         let got = arrived.load(Ordering::Relaxed);
         ensure!(got == 0, "{got} datagrams of {} arrived", pod.name);
@@ -143,7 +143,7 @@ fn a_pod_that_is_flooded_before_it_exists_gets_nothing() -> Result<()> {
         count(netns.clone(), arrived.clone())?;
         let pod = here.attach("shop", &name, netns)?;
         ensure!(at(&pod).iter().any(|a| targets.contains(a)), "{:?} was not flooded", pod.addresses);
-        floods.iter().try_for_each(|flood| flood.go_on(1000))?;
+        floods.iter().try_for_each(|flood| flood.go_on(300))?;
         let got = arrived.load(Ordering::Relaxed);
         ensure!(got == 0, "{got} datagrams arrived at {name}");
     }
