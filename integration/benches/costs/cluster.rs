@@ -5,7 +5,7 @@ use std::net::{IpAddr, Ipv4Addr, Ipv6Addr};
 use std::sync::Arc;
 
 use anyhow::{Context, Result};
-use ipnetwork::{Ipv4Network, Ipv6Network};
+use ipnetwork::{IpNetwork, Ipv4Network, Ipv6Network};
 use ringfence::desired::Snapshot;
 use ringfence::model::{
     ContainerPort, LabelSelector, Labels, Namespace, NamespaceMatch, NetworkPolicy, Node, ObjectName, Peer,
@@ -102,6 +102,13 @@ impl Cluster {
         Ok(())
     }
 
+    /// Gives a node other pod CIDRs.
+    pub(crate) fn set_pod_cidrs(&mut self, node: &str, pod_cidrs: Vec<IpNetwork>) {
+        if let Some(node) = self.nodes.get_mut(node) {
+            Arc::make_mut(node).pod_cidrs = pod_cidrs;
+        }
+    }
+
     /// Adds a namespace.
     pub(crate) fn add_namespace(&mut self, name: &str, with: &[(&str, &str)]) {
         let mut labels = labels(with);
@@ -184,7 +191,7 @@ fn range(node: usize) -> Result<(Ipv4Network, Ipv6Network)> {
 }
 
 /// The addresses of a node's pod with this number.
-pub(crate) fn pod_addresses(node: usize, number: usize, dual_stack: bool) -> Result<Vec<IpAddr>> {
+fn pod_addresses(node: usize, number: usize, dual_stack: bool) -> Result<Vec<IpAddr>> {
     let (v4, v6) = range(node)?;
     let host = u8::try_from(number).context("too many pods on a node")?;
     let [a, b, c, _] = v4.network().octets();

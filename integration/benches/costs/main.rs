@@ -2,6 +2,7 @@
 
 mod cluster;
 mod empty;
+mod flat;
 mod flood;
 mod frames;
 mod machine;
@@ -17,6 +18,7 @@ mod scenario;
 
 use std::fmt::Write as _;
 use std::path::{Path, PathBuf};
+use std::process::ExitCode;
 
 use anyhow::{Context, Result};
 use clap::{Parser, ValueEnum};
@@ -50,6 +52,8 @@ struct Args {
 enum Name {
     /// Added nanoseconds per packet
     Packets,
+    /// The same with ten thousand of everything
+    Flat,
 }
 
 /// How long to measure.
@@ -65,38 +69,47 @@ impl Effort {
     }
 }
 
-fn main() -> Result<()> {
-    let args = Args::parse();
+fn main() -> ExitCode {
+    match measure(&Args::parse()) {
+        Ok(()) => ExitCode::SUCCESS,
+        Err(error) => {
+            eprintln!("error: {error:#}");
+            ExitCode::FAILURE
+        }
+    }
+}
+
+fn measure(args: &Args) -> Result<()> {
     let names = if args.names.is_empty() { Name::value_variants() } else { &args.names };
     let machine = Machine::this()?;
-    let scratch = tempfile::tempdir().context("making a directory for pins")?;
-    ours::prepare(scratch.path())?;
+    ours::prepare()?;
     if let Some(contender) = &args.profile {
         pin::to_one_core()?;
-        return packets::profile(contender, scratch.path());
+        return packets::profile(contender, Path::new(ours::PINS));
     }
     let mut sections = Vec::new();
     for name in names {
         println!("== {name:?}");
-        let section = run(*name, Effort { quick: args.quick }, scratch.path())?;
+        let section = run(*name, Effort { quick: args.quick })?;
         println!("{section}");
         sections.push(section);
     }
     let document = document(&machine, args.quick, &sections)?;
     println!("{}", document.split("\n## Pac").next().unwrap_or_default());
-    if let Some(path) = args.write {
-        std::fs::write(&path, &document).with_context(|| format!("writing {}", path.display()))?;
+    if let Some(path) = &args.write {
+        std::fs::write(path, &document).with_context(|| format!("writing {}", path.display()))?;
     }
     Ok(())
 }
 
-fn run(name: Name, effort: Effort, scratch: &Path) -> Result<Section> {
-    let pins = scratch.join("packets");
+fn run(name: Name, effort: Effort) -> Result<Section> {
+    let pins = Path::new(ours::PINS).join("ringfence-bench");
     std::thread::scope(|scope| {
         let bench = scope.spawn(|| {
             pin::to_one_core()?;
             match name {
                 Name::Packets => packets::run(effort, &pins),
+                Name::Flat => flat::run(effort, &pins),
             }
         });
         bench.join().unwrap_or_else(|panic| std::panic::resume_unwind(panic))

@@ -20,16 +20,18 @@ use super::rig::{A, B, GATEWAY, Rig, VETHS};
 /// Entries of the flow table, as the agent has them by default.
 pub(crate) const FLOWS: u32 = 262_144;
 
-/// Makes the bpffs that everything is pinned on, which nobody else sees and which goes with this process. To be called
-/// while it has one thread.
+/// Where everything is pinned.
+pub(crate) const PINS: &str = "/sys/fs/bpf";
+
+/// Makes a bpffs that nobody else sees and which goes with this process. To be called while it has one thread.
 ///
 /// # Errors
 /// Without root.
-pub(crate) fn prepare(dir: &Path) -> Result<()> {
+pub(crate) fn prepare() -> Result<()> {
     unshare(CloneFlags::CLONE_NEWNS).context("making a mount namespace (are you root?)")?;
     let none: Option<&str> = None;
     mount(none, "/", none, MsFlags::MS_REC | MsFlags::MS_PRIVATE, none).context("making mounts private")?;
-    mount(Some("bpf"), dir, Some("bpf"), MsFlags::empty(), none).context("mounting a bpffs")
+    mount(Some("bpf"), PINS, Some("bpf"), MsFlags::empty(), none).context("mounting a bpffs")
 }
 
 /// Enforcement on one rig, until it is dropped.
