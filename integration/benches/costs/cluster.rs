@@ -56,13 +56,10 @@ impl Cluster {
         for i in 0..size.pods {
             let name = ObjectName::new(format!("team-{}", i % size.namespaces), format!("pod-{i}"));
             let app = (i / size.namespaces) % APPS;
-            let addresses = pod_addresses(i % size.nodes, i / size.nodes + 20, size.dual_stack)?;
-            cluster.add_pod(
-                name,
-                &format!("node-{}", i % size.nodes),
-                addresses,
-                &[("app", &format!("app-{app}"))],
-            );
+            // Each node has pods of many namespaces.
+            let node = (i + i / size.nodes) % size.nodes;
+            let addresses = pod_addresses(node, i / size.nodes + 20, size.dual_stack)?;
+            cluster.add_pod(name, &format!("node-{node}"), addresses, &[("app", &format!("app-{app}"))]);
         }
         for i in 0..size.policies {
             cluster.add_policy(tier(i % size.namespaces, i / size.namespaces, size.namespaces));

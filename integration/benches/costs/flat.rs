@@ -8,9 +8,10 @@ use ipnetwork::{IpNetwork, Ipv4Network};
 use ringfence::apply::bpf::Role;
 use ringfence::model::{IpBlock, NamespaceMatch, ObjectName, Peer, Peers, PortMatch, Ports, Protocol, Rule};
 
+use super::attach::attach;
 use super::cluster::{Cluster, HERE, Size, selector};
 use super::measure::{Contender, Turns};
-use super::ours::{FLOWS, Ours};
+use super::ours::FLOWS;
 use super::report::{Must, Section, whole};
 use super::rig::{A, B, Rig, established};
 use super::{Effort, nft, scenario};
@@ -80,7 +81,7 @@ fn contender(name: &'static str, pins: &Path) -> Result<Contender> {
         _ => {
             let role = if [CIDR, CIDRS].contains(&name) { Role::Underlay } else { Role::Pod };
             let at = NAMES.iter().position(|n| *n == name).unwrap_or(0).to_string();
-            let ours = Ours::enforce(&rig, &cluster(name)?, &pins.join(at), role, FLOWS)?;
+            let ours = attach(&rig, &cluster(name)?, &pins.join(at), role, FLOWS)?;
             let burst = move || {
                 let _attached = &ours;
                 rig.flood(&packets)

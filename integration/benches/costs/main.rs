@@ -1,5 +1,8 @@
 //! What Ringfence costs, next to what others cost: `cargo xtask bench`.
 
+mod attach;
+mod change;
+mod changes;
 mod cluster;
 mod empty;
 mod flat;
@@ -54,6 +57,8 @@ enum Name {
     Packets,
     /// The same with ten thousand of everything
     Flat,
+    /// Milliseconds from a change to its enforcement
+    Change,
 }
 
 /// How long to measure.
@@ -104,13 +109,19 @@ fn measure(args: &Args) -> Result<()> {
 
 fn run(name: Name, effort: Effort) -> Result<Section> {
     let pins = Path::new(ours::PINS).join("ringfence-bench");
+    let alone = |bench: fn(Effort, &Path) -> Result<Section>| on_one_core(|| bench(effort, &pins));
+    match name {
+        Name::Packets => alone(packets::run),
+        Name::Flat => alone(flat::run),
+        Name::Change => change::run(effort, &pins),
+    }
+}
+
+fn on_one_core<T: Send>(work: impl FnOnce() -> Result<T> + Send) -> Result<T> {
     std::thread::scope(|scope| {
         let bench = scope.spawn(|| {
             pin::to_one_core()?;
-            match name {
-                Name::Packets => packets::run(effort, &pins),
-                Name::Flat => flat::run(effort, &pins),
-            }
+            work()
         });
         bench.join().unwrap_or_else(|panic| std::panic::resume_unwind(panic))
     })
