@@ -59,7 +59,17 @@ pub(crate) fn run(effort: Effort, pins: &Path) -> Result<Section> {
             millis(first.compile),
             millis(first.compile + first.plan + first.enforce),
         ),
-        columns: vec!["what changes", "index", "compile", "plan", "write", "P50", "P99", "slowest"],
+        columns: vec![
+            "what changes",
+            "index",
+            "compile",
+            "plan",
+            "write",
+            "P50",
+            "P99",
+            "slowest",
+            "tidying up after",
+        ],
         ..Section::default()
     };
     let mut every = Vec::new();
@@ -67,7 +77,7 @@ pub(crate) fn run(effort: Effort, pins: &Path) -> Result<Section> {
         println!("  {name}");
         let mut samples = Vec::new();
         for turn in 0..times {
-            let update = update(turn)?;
+            let update = update(turn);
             let began = Instant::now();
             index.apply(update);
             let snapshot = index.snapshot().context("a kind of object has not synced")?;
@@ -87,6 +97,7 @@ pub(crate) fn run(effort: Effort, pins: &Path) -> Result<Section> {
             at(0.5),
             at(0.99),
             at(1.0),
+            half(|s| s.took.retire),
         ]);
         every.extend(samples);
     }

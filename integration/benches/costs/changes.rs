@@ -1,10 +1,12 @@
 //! What changes in a cluster, as a watch would say it.
 
+use std::net::IpAddr;
 use std::sync::Arc;
 
 use anyhow::{Context, Result};
+use ipnetwork::IpNetwork;
 use ringfence::model::{
-    LabelSelector, NetworkPolicy, ObjectName, Peers, Pod, PortMatch, Ports, Protocol, Rule,
+    IpBlock, NetworkPolicy, ObjectName, Peer, Peers, Pod, PortMatch, Ports, Protocol, Rule,
 };
 use ringfence::watch::{Kind, Object, Update};
 
@@ -96,8 +98,8 @@ fn other_ports(policy: &NetworkPolicy, turn: usize) -> Update {
 /// One policy besides, for callers from outside.
 fn other_block(policy: &NetworkPolicy, turn: usize) -> Update {
     let octet = u8::try_from(turn % 250).unwrap_or(0);
-    let cidr = Ipv4Network::from(Ipv4Addr::new(203, 0, octet, 0)).with_prefix(24);
-    let block = Peer::Block(IpBlock { cidr: cidr.into(), except: Vec::new() });
+    let cidr = IpNetwork::from(IpAddr::from([203, 0, octet, octet]));
+    let block = Peer::Block(IpBlock { cidr, except: Vec::new() });
     let rule = Rule { peers: Peers::Only(vec![block]), ports: Ports::Any };
     let name = ObjectName::new(policy.name.namespace.clone(), "from-outside");
     let policy = NetworkPolicy { name, ingress: Some(vec![rule]), egress: None, ..policy.clone() };

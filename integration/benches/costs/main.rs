@@ -99,10 +99,11 @@ fn measure(args: &Args) -> Result<()> {
         println!("{section}");
         sections.push(section);
     }
-    let document = document(&machine, args.quick, &sections)?;
-    println!("{}", document.split("\n## Pac").next().unwrap_or_default());
+    let summary = summary(&machine, args.quick, &sections)?;
+    println!("{summary}");
     if let Some(path) = &args.write {
-        std::fs::write(path, &document).with_context(|| format!("writing {}", path.display()))?;
+        let document = sections.iter().fold(summary, |text, section| format!("{text}\n{section}"));
+        std::fs::write(path, document).with_context(|| format!("writing {}", path.display()))?;
     }
     Ok(())
 }
@@ -127,15 +128,13 @@ fn on_one_core<T: Send>(work: impl FnOnce() -> Result<T> + Send) -> Result<T> {
     })
 }
 
-fn document(machine: &Machine, quick: bool, sections: &[Section]) -> Result<String> {
+/// How a document begins: where it was measured, and what of the design's costs holds.
+fn summary(machine: &Machine, quick: bool, sections: &[Section]) -> Result<String> {
     let mut text = String::from("# Benchmarks\n\n");
-    writeln!(text, "{machine}")?;
+    writeln!(text, "Written by `cargo xtask bench`; all of it is measured anew, or nothing.\n\n{machine}")?;
     if quick {
-        writeln!(text, "A quick run.\n")?;
+        writeln!(text, "A quick run: too short to quote.\n")?;
     }
     report::musts(&mut text, sections)?;
-    for section in sections {
-        write!(text, "\n{section}")?;
-    }
     Ok(text)
 }
