@@ -20,6 +20,8 @@ impl Capture {
     /// # Errors
     /// When it does not start.
     pub(super) fn start(lab: &Lab, target: &str, device: &str, file: PathBuf) -> Result<Self> {
+        // Where the command starts inside is not where this process is.
+        let file = std::path::absolute(&file).context("making the capture's path absolute")?;
         // An older capture would look as if this one had begun.
         let _ = std::fs::remove_file(&file);
         // It ends when its input does, also when this process is killed.

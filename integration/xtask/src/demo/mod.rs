@@ -9,7 +9,7 @@ mod questions;
 mod show;
 mod wire;
 
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 use std::process::ExitCode;
 
 use anyhow::{Context, Result, bail};
@@ -20,6 +20,8 @@ use lab::Lab;
 
 /// The lab's name.
 const NAME: &str = "demo";
+/// The bank, as seen from the repository's root.
+const MANIFESTS: &str = "integration/demo";
 
 /// How to show it.
 #[derive(Debug, clap::Args)]
@@ -41,10 +43,10 @@ pub(crate) fn run(args: &Args) -> Result<ExitCode> {
         bail!("the demo makes network namespaces and loads eBPF programs: run it as root");
     }
     page::title("Ringfence: a small bank on three nodes");
-    let (lab, manifests, scratch) = prepare()?;
+    let (lab, scratch) = prepare()?;
     // One that was kept.
     lab.down()?;
-    let shown = show::run(&lab, &args.wireguard, &manifests, &scratch);
+    let shown = show::run(&lab, &args.wireguard, Path::new(MANIFESTS), &scratch);
     if args.keep && shown.is_ok() {
         show::what_to_play_with(&lab);
     } else {
@@ -58,7 +60,7 @@ pub(crate) fn run(args: &Args) -> Result<ExitCode> {
     Ok(if held { ExitCode::SUCCESS } else { ExitCode::FAILURE })
 }
 
-fn prepare() -> Result<(Lab, PathBuf, PathBuf)> {
+fn prepare() -> Result<(Lab, PathBuf)> {
     page::heading("Building");
     setup::build()?;
     setup::lab()?;
@@ -66,7 +68,11 @@ fn prepare() -> Result<(Lab, PathBuf, PathBuf)> {
     let mut build = repo::cargo()?;
     progress::run("ringfence", build.args(["build", "--package", "ringfence"]))?;
     let binary = repo::target_dir()?.join("debug/ringfence");
+    let root = repo::root()?;
+    std::env::set_current_dir(&root).with_context(|| format!("entering {}", root.display()))?;
     let scratch = repo::target_dir()?.join("demo");
     std::fs::create_dir_all(&scratch).with_context(|| format!("making {}", scratch.display()))?;
-    Ok((Lab::new(binary, NAME), repo::root()?.join("integration/demo"), scratch))
+    // Shorter to read, where it is inside.
+    let scratch = scratch.strip_prefix(&root).map(Path::to_owned).unwrap_or(scratch);
+    Ok((Lab::new(binary, NAME), scratch))
 }

@@ -102,6 +102,10 @@ pub(super) fn all(pods: &[Pod]) -> Vec<Question> {
         let services =
             SERVICES.map(|(name, address, port, protocol)| (name, name, address, port, protocol, true));
         for (name, target, address, port, protocol, by_service) in outside.into_iter().chain(services) {
+            // Of its own Service a pod may reach itself, whatever becomes of the others: neither yes nor no.
+            if by_service && target.ends_with(&format!("/{from}")) {
+                continue;
+            }
             questions.push(Question {
                 from: from.clone(),
                 to: format!("{name} {protocol} {port}"),
