@@ -19,5 +19,6 @@ pub mod policy;
 pub mod readiness;
 pub mod status;
 pub mod task;
+pub mod testrun;
 pub mod userspace;
 pub mod watch;

@@ -52,6 +52,11 @@ pub(super) fn find_by_node_port<'a>(
     })
 }
 
+/// A node that dials another node's address does so outside the mesh, where nobody vouches for its own.
+pub(super) fn unproven(from: Party<'_>) -> bool {
+    matches!(from, Party::Node(..))
+}
+
 /// Whether every backend that this client could be sent to may be reached. No backend: nothing answers, so deny.
 pub(super) fn judge_service(
     cluster: &Cluster,
@@ -76,11 +81,11 @@ pub(super) fn judge_service(
                 if to.node() != Some(node.name.as_str()) {
                     continue;
                 }
-                false
+                unproven(from)
             }
             (Way::NodePort(_), Party::Outside(_)) => true,
-            // A pod's or node's address crosses the mesh once; forwarded to a third node it is masqueraded.
-            (Way::NodePort(node), _) => to.node() != Some(node.name.as_str()),
+            // A pod's address crosses the mesh once; forwarded to a third node it is masqueraded.
+            (Way::NodePort(node), _) => unproven(from) || to.node() != Some(node.name.as_str()),
         };
         let verdict = judge(cluster, from, to, backend.port, &entry.protocol, masqueraded)?;
         answer = Some(match answer {

@@ -6,7 +6,7 @@ use anyhow::{Context, Result, bail};
 use super::cluster::{Cluster, Family, Node, Pod};
 use super::policy::{Direction, Seen, allowed, isolated};
 use super::query::Query;
-use super::service::{Way, find_by_address, find_by_node_port, judge_service};
+use super::service::{Way, find_by_address, find_by_node_port, judge_service, unproven};
 
 /// Whether the connection may be opened, and why.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -120,7 +120,8 @@ pub fn evaluate(cluster: &Cluster, query: &Query) -> Result<Answer> {
         }
         if let Some((pod, port)) = behind_host_port(cluster, node, port, protocol) {
             let address = pod.address(family).context("the pod behind the host port lacks the family")?;
-            return judge(cluster, from, Party::Pod(pod, address), port, protocol, false);
+            let unproven = unproven(from) && from.node() != Some(node.name.as_str());
+            return judge(cluster, from, Party::Pod(pod, address), port, protocol, unproven);
         }
     }
     judge(cluster, from, to, port, protocol, false)

@@ -4,6 +4,7 @@ use crate::app::{self, Config};
 use crate::apply::bpf::AttachMode;
 use anyhow::{Context, bail};
 use ringfence_keyring::PerPlane;
+use std::io::IsTerminal;
 use std::path::PathBuf;
 use std::process::ExitCode;
 use std::time::Duration;
@@ -63,8 +64,11 @@ fn config(arguments: AgentArguments) -> anyhow::Result<Config> {
 /// Logs to standard error: `info` and worse, unless RUST_LOG says otherwise.
 fn log(format: LogFormat) {
     let filter = EnvFilter::try_from_default_env().unwrap_or_else(|_| EnvFilter::new("info"));
-    let log =
-        tracing_subscriber::fmt().with_env_filter(filter).with_writer(std::io::stderr).with_target(false);
+    let log = tracing_subscriber::fmt()
+        .with_env_filter(filter)
+        .with_writer(std::io::stderr)
+        .with_ansi(std::io::stderr().is_terminal())
+        .with_target(false);
     match format {
         LogFormat::Text => log.init(),
         LogFormat::Json => log.json().init(),

@@ -46,6 +46,12 @@ pub enum DatapathError {
         /// Name of the program.
         program: &'static str,
     },
+    /// The object has no map of that name.
+    #[error("the eBPF object has no map {map}")]
+    NoMap {
+        /// Name of the map.
+        map: &'static str,
+    },
     /// A map could not be opened, read or written.
     #[error("cannot {operation} map {map}: {source}")]
     Map {
@@ -85,7 +91,7 @@ pub enum DatapathError {
 }
 
 impl DatapathError {
-    pub(super) fn map(
+    pub(crate) fn map(
         operation: &'static str,
         map: &'static str,
     ) -> impl FnOnce(aya::maps::MapError) -> Self {

@@ -1,6 +1,7 @@
 //! Loading the object: maps from their pins, programs against them.
 use super::{DatapathError, sizes::Sizes};
 use aya::maps::{MapData, MapError};
+use aya::pin::PinError;
 use aya::programs::SchedClassifier;
 use aya::{Ebpf, EbpfError, EbpfLoader};
 use ringfence_abi::names;
@@ -57,6 +58,18 @@ impl Programs {
         program.ok_or(DatapathError::NoProgram { program: name })
     }
 
+    /// Pins those of its maps that are not pinned in `dir` (any more).
+    ///
+    /// # Errors
+    /// [`DatapathError::Map`].
+    pub(super) fn pin_missing(&self, dir: &Path) -> Result<(), DatapathError> {
+        for name in names::MAPS.into_iter().filter(|name| !dir.join(name).exists()) {
+            let Some(map) = self.object.map(name) else { continue };
+            map.pin(dir.join(name)).map_err(|error| pin_error(name, error))?;
+        }
+        Ok(())
+    }
+
     /// The kernel's number of a program.
     pub(super) fn id(&self, name: &str) -> u32 {
         self.ids.get(name).copied().unwrap_or(0)
@@ -70,11 +83,13 @@ impl Programs {
 pub(super) fn share(from: &Path, to: &Path, shared: &BTreeSet<&'static str>) -> Result<(), DatapathError> {
     for name in shared {
         let map = MapData::from_pin(from.join(name)).map_err(DatapathError::map("open", name))?;
-        map.pin(to.join(name)).map_err(|error| {
-            DatapathError::map("pin", name)(MapError::PinError { name: Some((*name).to_owned()), error })
-        })?;
+        map.pin(to.join(name)).map_err(|error| pin_error(name, error))?;
     }
     Ok(())
+}
+
+fn pin_error(name: &'static str, error: PinError) -> DatapathError {
+    DatapathError::map("pin", name)(MapError::PinError { name: Some(name.to_owned()), error })
 }
 
 /// The map that an existing pin is incompatible with, if that is why loading failed: another build's.

@@ -13,6 +13,7 @@ mod maps;
 pub mod object;
 mod observe;
 mod pins;
+mod replace;
 mod sizes;
 mod tcx;
 mod write;
@@ -23,6 +24,7 @@ pub use grace::grace_period;
 pub use hook::{AttachMode, Device, Direction, Role};
 pub use maps::Maps;
 pub use pins::Pins;
+pub(crate) use replace::{clear, taken};
 pub use sizes::{GROWING, Sizes, need};
 
 use crate::policy::tables::Tables;

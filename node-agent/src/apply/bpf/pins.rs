@@ -77,7 +77,7 @@ impl Pins {
     pub fn begin(&self) -> Result<PathBuf, DatapathError> {
         let dir = self.building();
         remove_tree(&dir)?;
-        fs::create_dir(&dir).map_err(DatapathError::pin("make", &dir))?;
+        fs::create_dir_all(&dir).map_err(DatapathError::pin("make", &dir))?;
         Ok(dir)
     }
 
@@ -123,6 +123,9 @@ impl Pins {
 
 fn names(dir: &Path) -> Result<Vec<String>, DatapathError> {
     let read = || -> io::Result<Vec<String>> {
+        if !dir.exists() {
+            return Ok(Vec::new());
+        }
         fs::read_dir(dir)?.map(|entry| Ok(entry?.file_name().to_string_lossy().into_owned())).collect()
     };
     read().map_err(DatapathError::pin("list", dir))

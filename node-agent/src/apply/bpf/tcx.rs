@@ -53,6 +53,7 @@ pub(super) fn attach(
         // Its device is gone (and its index used again), or somebody detached it: the link is dead for good.
     }
     remove_pin(&path)?;
+    fs::create_dir_all(pins.links()).map_err(DatapathError::pin("make", &path))?;
     let order = LinkOrder::first();
     let id = program
         .attach(device.ifindex, TcAttach::Tcx { attach_type: direction.attach_type(), order })

@@ -102,7 +102,7 @@ impl Ctx<'_> {
             target: (*target, *port),
             dialled: (self.dialled, self.question.port),
             translated,
-            masqueraded: false,
+            masqueraded: translated == Translated::There && self.unproven(),
         }])
     }
 
@@ -113,10 +113,16 @@ impl Ctx<'_> {
         let legs = self.backends(service, entry).map(|b| {
             let leg = self.leg(b, translated, false);
             // Its own node knows the client; a third node, to which it is forwarded, does not.
-            let masqueraded = away && !local && (outside || self.node_of(&leg) != Some(node));
+            let nobody = !local && (outside || self.node_of(&leg) != Some(node));
+            let masqueraded = away && (nobody || self.unproven());
             Leg { masqueraded, ..leg }
         });
         legs.filter(|leg| !local || self.node_of(leg) == Some(node)).collect()
+    }
+
+    /// A node that dials another node does so outside the mesh, where nobody vouches for its address.
+    fn unproven(&self) -> bool {
+        matches!(self.question.from, Party::Node(_))
     }
 
     fn backends(&self, service: &Service, entry: usize) -> impl Iterator<Item = &Backend> {

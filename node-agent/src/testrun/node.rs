@@ -1,0 +1,164 @@
+//! One node: its programs, its addresses, how it routes, and which source its packets leave with.
+use super::TestRunError;
+use super::conntrack::{Conntrack, Source};
+use super::hooks::Hooks;
+use super::services::Client;
+use crate::desired::Snapshot;
+use crate::model::ObjectName;
+use crate::policy::Compiler;
+use crate::policy::offline::local_view;
+use crate::policy::tables::LocalView;
+use ipnetwork::IpNetwork;
+use std::collections::HashMap;
+use std::net::IpAddr;
+
+/// UDP ports of the nodes' WireGuard devices.
+pub const WIREGUARD_PORTS: [u16; 2] = [51871, 51872];
+
+/// A node of a walk.
+pub(super) struct Node {
+    pub(super) name: String,
+    pub(super) hooks: Hooks,
+    pub(super) conntrack: Conntrack,
+    compiler: Compiler,
+    view: LocalView,
+    /// Attached pods by address, with their ifindexes.
+    pods: HashMap<IpAddr, (ObjectName, u32)>,
+    /// The Node object's addresses.
+    addresses: Vec<IpAddr>,
+    pub(super) pod_cidrs: Vec<IpNetwork>,
+}
+
+/// Which way a packet leaves a node.
+#[derive(Clone, PartialEq, Eq, Debug)]
+pub(super) enum Out {
+    /// It does not: it is for the node.
+    Here,
+    /// To this pod, by the veth of this index.
+    Pod(ObjectName, u32),
+    /// Over the mesh to this node.
+    Mesh(String),
+    /// By any other device; to this node if it has the address, else to the world outside.
+    Underlay(Option<String>),
+    /// Nowhere.
+    Blackhole,
+}
+
+impl Node {
+    /// Compiles the snapshot and fills the tables.
+    pub(super) fn new(
+        name: &str,
+        snapshot: &Snapshot,
+        compiler: Compiler,
+        hooks: Hooks,
+    ) -> Result<Self, TestRunError> {
+        let mut node = Self {
+            name: name.to_owned(),
+            hooks,
+            conntrack: Conntrack::default(),
+            compiler,
+            view: LocalView::default(),
+            pods: HashMap::new(),
+            addresses: Vec::new(),
+            pod_cidrs: Vec::new(),
+        };
+        node.hold(snapshot)?;
+        Ok(node)
+    }
+
+    /// Takes another snapshot; what programs and connection tracking remember stays.
+    pub(super) fn hold(&mut self, snapshot: &Snapshot) -> Result<(), TestRunError> {
+        let object = snapshot.nodes.get(&self.name).ok_or_else(|| TestRunError::NoNode(self.name.clone()))?;
+        self.addresses = object.addresses.clone();
+        self.pod_cidrs = object.pod_cidrs.clone();
+        self.view = local_view(snapshot, &self.name, &[]);
+        self.pods.clear();
+        for endpoint in &self.view.endpoints {
+            let entry = (endpoint.pod.clone(), endpoint.ifindex);
+            self.pods.extend(endpoint.addresses.iter().map(|a| (*a, entry.clone())));
+        }
+        let tables = self.compiler.compile(snapshot, &self.view).tables;
+        let failed = |source| TestRunError::Datapath { node: self.name.clone(), source };
+        self.hooks.hold(&tables, WIREGUARD_PORTS).map_err(failed)
+    }
+
+    /// Index of a pod's veth.
+    pub(super) fn ifindex(&self, pod: &ObjectName) -> Option<u32> {
+        self.view.endpoints.iter().find(|e| e.pod == *pod).map(|e| e.ifindex)
+    }
+
+    /// Whether an address is one of the node's own, gateways of its pod CIDRs among them.
+    pub(super) fn has(&self, address: IpAddr) -> bool {
+        self.view.addresses.contains(&address)
+    }
+
+    /// Its first address of a family.
+    pub(super) fn address(&self, v4: bool) -> Option<IpAddr> {
+        self.addresses.iter().copied().find(|a| a.is_ipv4() == v4)
+    }
+
+    /// The gateway of its first pod CIDR of a family.
+    pub(super) fn gateway(&self, v4: bool) -> Option<IpAddr> {
+        self.pod_cidrs.iter().find(|c| c.is_ipv4() == v4).and_then(crate::policy::gateway)
+    }
+
+    /// Where a packet between these addresses goes; `others`: name, addresses and pod CIDRs of the other nodes.
+    pub(super) fn route(&self, src: IpAddr, dst: IpAddr, snapshot: &Snapshot) -> Out {
+        if self.has(dst) {
+            return Out::Here;
+        }
+        if let Some((pod, ifindex)) = self.pods.get(&dst) {
+            return Out::Pod(pod.clone(), *ifindex);
+        }
+        if holds(&self.pod_cidrs, dst) {
+            return Out::Blackhole;
+        }
+        let others = || snapshot.nodes.values().filter(|node| node.name != self.name);
+        if let Some(owner) = others().find(|node| holds(&node.pod_cidrs, dst)) {
+            return Out::Mesh(owner.name.clone());
+        }
+        let owner = others().find(|node| node.addresses.contains(&dst)).map(|node| node.name.clone());
+        match owner {
+            // The rule on local pods' sources.
+            Some(owner) if holds(&self.pod_cidrs, src) => Out::Mesh(owner),
+            owner => Out::Underlay(owner),
+        }
+    }
+
+    /// How the rules of Services see a source.
+    pub(super) fn client(&self, address: IpAddr, snapshot: &Snapshot) -> Client {
+        Client {
+            address,
+            local_pod: !self.has(address) && holds(&self.pod_cidrs, address),
+            node: self.has(address),
+            cluster_pod: snapshot.nodes.values().any(|node| holds(&node.pod_cidrs, address)),
+        }
+    }
+
+    /// Which source a new connection leaves with: our chain before kube-proxy's (`apply/nat_script.rs`), then that.
+    pub(super) fn source(&self, client: Client, dst: IpAddr, out: &Out, masquerade: bool) -> Source {
+        let v4 = dst.is_ipv4();
+        let become_or_keep = |address: Option<IpAddr>| address.map_or(Source::Keep, Source::Become);
+        if let Out::Mesh(_) = out {
+            return match client {
+                Client { node: true, .. } => become_or_keep(self.address(v4)),
+                Client { local_pod: true, .. } => Source::Keep,
+                _ => become_or_keep(self.gateway(v4)),
+            };
+        }
+        let hairpin = client.address == dst;
+        if let (Out::Pod(..), true, false) = (out, client.cluster_pod, hairpin) {
+            return Source::Keep;
+        }
+        match out {
+            Out::Underlay(_) if client.local_pod || masquerade => become_or_keep(self.address(v4)),
+            Out::Pod(..) if masquerade => become_or_keep(self.gateway(v4)),
+            _ => Source::Keep,
+        }
+    }
+}
+
+/// Whether one of the networks holds the address.
+pub(super) fn holds(networks: &[IpNetwork], address: IpAddr) -> bool {
+    networks.iter().any(|network| network.contains(address))
+}
