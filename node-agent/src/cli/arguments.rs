@@ -1,5 +1,7 @@
 //! What can be asked on the command line.
+use super::lab::LabCommand;
 use crate::apply::mesh::BackendChoice;
+use crate::lab::Lab;
 use crate::userspace;
 use clap::{Args, Parser, Subcommand, ValueEnum};
 use ipnetwork::IpNetwork;
@@ -33,6 +35,12 @@ pub(super) enum Command {
     /// Run a userspace WireGuard device (the agent starts it where the kernel has no WireGuard)
     #[command(hide = true)]
     WireguardUserspace(userspace::Args),
+    /// A cluster on this machine, out of network namespaces: for demos, development and tests
+    Lab {
+        /// What to do.
+        #[command(subcommand)]
+        command: LabCommand,
+    },
     /// Ask what policies say
     Policy {
         /// What to ask.
@@ -160,6 +168,12 @@ pub(super) struct VerdictsArguments {
     /// File of queries, one JSON object a line; - is standard input
     #[arg(long)]
     pub(super) queries: PathBuf,
+    /// With engine lab: one that is up, which is made to hold these manifests and stays; else one is made and taken away
+    #[arg(long, value_name = "NAME")]
+    pub(super) lab: Option<String>,
+    /// Directory that labs are kept in
+    #[arg(long, default_value = Lab::DEFAULT_ROOT)]
+    pub(super) root: PathBuf,
     #[command(flatten)]
     pub(super) output: OutputArguments,
 }
@@ -171,6 +185,8 @@ pub(super) enum EngineChoice {
     Model,
     /// The real eBPF programs, run on packets by BPF_PROG_TEST_RUN; needs root
     Kernel,
+    /// Real packets through the real mesh of a lab; needs root
+    Lab,
 }
 
 #[derive(Clone, Copy, Debug, Args)]
