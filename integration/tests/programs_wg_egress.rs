@@ -219,3 +219,24 @@ fn an_opening_of_an_ingress_isolated_pod_makes_a_flow_only_where_policy_would_st
     }
     Ok(())
 }
+
+#[test]
+fn what_comes_off_a_veth_before_it_bears_programs_and_has_a_pods_address_is_dropped() -> Result<()> {
+    let mut world = isolated()?;
+    const BARE_VETH: u32 = 4_000;
+    for family in Family::BOTH {
+        for (hook, to, counted) in [(HOOK, Who::Remote, PEER), (names::UNDERLAY_EGRESS, Who::Far, &[])] {
+            let unstamped = at(Mark::default(), BARE_VETH);
+            for pod in [Who::A, Who::Pending, Who::Vacant] {
+                let out = world.rig.run(hook, &syn(pod, to, family, 80).frame(), unstamped)?;
+                assert!(out.dropped(Reason::OriginLost, counted), "{hook}: {out:?}");
+            }
+            let out = world.rig.run(hook, &syn(Who::Near, to, family, 80).frame(), unstamped)?;
+            assert!(
+                !out.dropped(Reason::OriginLost, counted),
+                "what is no pod's is no concern: {hook}: {out:?}"
+            );
+        }
+    }
+    Ok(())
+}
