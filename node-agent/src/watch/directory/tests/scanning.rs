@@ -224,3 +224,33 @@ fn an_object_is_written_into_a_file_of_its_own_and_removed_from_there() {
     assert_eq!(fs::read_dir(directory.path()).unwrap().count(), 0);
     assert_eq!(file_name(Kind::Pod, &ObjectName::new("../..", "/etc/x")), "pod..._..._etc_x.json");
 }
+
+#[test]
+fn where_nothing_has_to_be_filled_in_a_change_looks_at_nothing_else() {
+    let (directory, source, _) = started();
+    // Written back, everything is complete.
+    let written = tempfile::tempdir().unwrap();
+    super::support::write_all(source.last().unwrap(), written.path());
+    let mut source = Source::new(written.path());
+    source.scan();
+    // Nobody said that this one came, so it is not seen before everything is looked at.
+    fs::write(written.path().join("unheard.yaml"), "{").unwrap();
+    let path = written.path().join("more.yaml");
+    let mut change = |text: Option<&str>| {
+        match text {
+            Some(text) => fs::write(&path, text).unwrap(),
+            None => fs::remove_file(&path).unwrap(),
+        }
+        told(&source.scan_changed(&[path.clone()].into()))
+    };
+    let second = policy("{}").replace("name: p", "name: q");
+    assert_eq!(change(Some(&second)), ["NetworkPolicy ns/q"]);
+    assert_eq!(change(Some(&format!("# a comment\n{second}"))), Vec::<String>::new());
+    let complete = pod("b", "nodeName: n", "status: {podIPs: [{ip: 10.244.1.77}]}")
+        .replace("namespace: ns", "namespace: ns, uid: u");
+    assert_eq!(change(Some(&complete)), ["Pod ns/b", "-NetworkPolicy ns/q"]);
+    assert_eq!(change(None), ["-Pod ns/b"]);
+    // One that must be given an address needs to know all others.
+    assert_eq!(change(Some(&pod("b", "nodeName: n", ""))), ["source: 1"]);
+    drop(directory);
+}
