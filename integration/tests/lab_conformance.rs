@@ -51,7 +51,7 @@ fn answered(lab: &Lab, directory: &Path) -> Result<(usize, Vec<String>)> {
 fn work(directories: &[PathBuf]) -> Result<(usize, Vec<String>)> {
     let (mut asked, mut wrong) = (0, Vec::new());
     let Some(first) = directories.first() else { return Ok((0, wrong)) };
-    let lab = Lab::up(&[first], &[])?;
+    let lab = Lab::of("conformance", first, &[])?;
     for directory in directories {
         let (count, more) = answered(&lab, directory)?;
         asked += count;

@@ -1,7 +1,7 @@
 //! Labs themselves: several do not meet, nothing is left of one that is gone, and what is done to one happens. Needs
 //! root.
 use anyhow::{Context, Result, ensure};
-use ringfence_integration::lab::{Lab, binary, written};
+use ringfence_integration::lab::{Lab, binary};
 use std::collections::BTreeSet;
 use std::fs;
 use std::process::{Command, Stdio};
@@ -59,7 +59,7 @@ fn traces() -> Result<BTreeSet<String>> {
 fn labs_of_the_same_addresses_do_not_meet_and_leave_nothing() -> Result<()> {
     let before = traces()?;
     {
-        let (one, other) = (Lab::of(CLUSTER, &[])?, Lab::of(CLUSTER, &[])?);
+        let (one, other) = (Lab::up("test", CLUSTER, &[])?, Lab::up("test", CLUSTER, &[])?);
         for lab in [&one, &other] {
             ensure!(answer(lab, "shop/web", DB, 5)?.as_deref() == Some("shop/db"));
             ensure!(answer(lab, "shop/web", "[fd00:10:244:2::5]:80", 5)?.as_deref() == Some("shop/db"));
@@ -81,10 +81,11 @@ fn labs_of_the_same_addresses_do_not_meet_and_leave_nothing() -> Result<()> {
 #[test]
 fn nothing_is_left_of_a_lab_whose_making_was_killed_or_whose_record_was_lost() -> Result<()> {
     let before = traces()?;
-    let manifests = written(CLUSTER)?;
+    let manifests = tempfile::tempdir()?;
+    fs::write(manifests.path().join("all.yaml"), CLUSTER)?;
     for milliseconds in [0, 50, 150, 300, 600, 1200, 2400] {
         let name = format!("test-{}-killed", std::process::id());
-        let mut up = Command::new(binary());
+        let mut up = Command::new(binary()?);
         up.args(["lab", "up", "--name", &name]).arg(manifests.path()).stderr(Stdio::null());
         let mut up = up.spawn()?;
         sleep(Duration::from_millis(milliseconds));
@@ -94,7 +95,7 @@ fn nothing_is_left_of_a_lab_whose_making_was_killed_or_whose_record_was_lost() -
             // Down must find the machines without it.
             let _ = fs::remove_file(format!("/run/ringfence-lab/{name}/lab.json"));
         }
-        let down = Command::new(binary()).args(["lab", "down", "--name", &name]).output()?;
+        let down = Command::new(binary()?).args(["lab", "down", "--name", &name]).output()?;
         ensure!(down.status.success(), "{}", String::from_utf8_lossy(&down.stderr));
         let left: Vec<String> = traces()?.difference(&before).cloned().collect();
         ensure!(left.is_empty(), "killed after {milliseconds} ms, left behind: {left:#?}");
@@ -105,7 +106,7 @@ fn nothing_is_left_of_a_lab_whose_making_was_killed_or_whose_record_was_lost() -
 
 #[test]
 fn what_is_applied_and_deleted_comes_and_goes() -> Result<()> {
-    let lab = Lab::of(CLUSTER, &[])?;
+    let lab = Lab::up("test", CLUSTER, &[])?;
     lab.apply(
         "
 {apiVersion: apps/v1, kind: Deployment, metadata: {name: api, namespace: shop},
@@ -123,24 +124,24 @@ fn what_is_applied_and_deleted_comes_and_goes() -> Result<()> {
     }
     ensure!(met == BTreeSet::from(["shop/api-0".to_owned(), "shop/api-1".to_owned()]), "{met:?}");
     let address = |name: &str| -> Result<String> {
-        let pods = lab.status()?.pods;
+        let pods = lab.state()?.pods;
         let pod = pods.into_iter().find(|pod| pod.name == name).with_context(|| format!("no pod {name}"))?;
         Ok(format!("{}:8080", pod.addresses.first().context("no address")?))
     };
     let gone = address("shop/api-1")?;
-    lab.run(&["delete"], &["pod", "shop/api-1"])?;
+    lab.lab(&["delete"], &["pod", "shop/api-1"])?;
     ensure!(answer(&lab, "shop/web", &gone, 1)?.is_none(), "a deleted pod answers");
-    ensure!(lab.run(&["delete"], &["pod", "shop/api-1"]).is_err(), "it was deleted twice");
+    ensure!(lab.lab(&["delete"], &["pod", "shop/api-1"]).is_err(), "it was deleted twice");
     ensure!(answer(&lab, "shop/web", &address("shop/api-0")?, 5)?.is_some());
-    lab.run(&["delete"], &["namespace", "shop"])?;
-    ensure!(lab.status()?.pods.is_empty());
+    lab.lab(&["delete"], &["namespace", "shop"])?;
+    ensure!(lab.state()?.pods.is_empty());
     Ok(())
 }
 
 #[test]
 fn a_pod_waits_for_its_nodes_agent_and_a_rebooted_node_brings_its_pods_back() -> Result<()> {
-    let lab = Lab::of(CLUSTER, &[])?;
-    lab.run(&["agent", "kill"], &["two"])?;
+    let lab = Lab::up("test", CLUSTER, &[])?;
+    lab.lab(&["agent", "kill"], &["two"])?;
     ensure!(answer(&lab, "shop/web", DB, 5)?.is_some(), "a killed agent takes its pods along");
     lab.apply(
         "
@@ -148,22 +149,22 @@ fn a_pod_waits_for_its_nodes_agent_and_a_rebooted_node_brings_its_pods_back() ->
  spec: {nodeName: two, containers: [{name: c, image: x, ports: [{containerPort: 80}]}]}}",
     )?;
     ensure!(answer(&lab, "shop/web", "10.244.2.9:80", 1)?.is_none());
-    ensure!(!lab.status()?.ready);
-    lab.run(&["agent", "start"], &["two"])?;
+    ensure!(!lab.state()?.ready);
+    lab.lab(&["agent", "start"], &["two"])?;
     ensure!(answer(&lab, "shop/web", "10.244.2.9:80", 5)?.as_deref() == Some("shop/new"));
 
     let pid = |status: ringfence::lab::status::LabStatus| {
         status.nodes.into_iter().find(|n| n.name == "two").and_then(|n| n.pid)
     };
-    let before = pid(lab.status()?);
-    lab.run(&["node", "reboot"], &["two", "--no-agent"])?;
+    let before = pid(lab.state()?);
+    lab.lab(&["node", "reboot"], &["two", "--no-agent"])?;
     ensure!(answer(&lab, "shop/web", DB, 1)?.is_none(), "a pod answers on a node without an agent");
-    lab.run(&["agent", "start"], &["two"])?;
+    lab.lab(&["agent", "start"], &["two"])?;
     // The other node may go on for 15 s with the session that was lost, until its WireGuard misses answers
     // (KEEPALIVE-TIMEOUT and REKEY-TIMEOUT in the WireGuard paper, section 6.1), unless this node speaks first.
     ensure!(answer(&lab, "shop/web", DB, 25)?.as_deref() == Some("shop/db"));
     ensure!(answer(&lab, "shop/new", "10.244.1.5:80", 5)?.as_deref() == Some("shop/web"));
-    let status = lab.status()?;
+    let status = lab.state()?;
     ensure!(status.ready, "{status:#?}");
     ensure!(pid(status) != before, "the node was not rebooted");
     Ok(())
@@ -172,15 +173,15 @@ fn a_pod_waits_for_its_nodes_agent_and_a_rebooted_node_brings_its_pods_back() ->
 #[test]
 fn manifests_that_a_cluster_would_refuse_make_no_lab_and_change_none() -> Result<()> {
     let broken = DENY.replace("matchLabels", "matchLabel").replace("Ingress", "Sideways");
-    let Err(refused) = Lab::of(&format!("{CLUSTER}---{broken}"), &[]) else {
+    let Err(refused) = Lab::up("test", &format!("{CLUSTER}---{broken}"), &[]) else {
         anyhow::bail!("a lab of a broken policy came up");
     };
     let text = format!("{refused:#}");
     ensure!(
-        text.contains("all.yaml") && text.contains("shop/deny") && text.contains("policyTypes"),
+        text.contains("cluster.yaml") && text.contains("shop/deny") && text.contains("policyTypes"),
         "{text}"
     );
-    let lab = Lab::of(CLUSTER, &[])?;
+    let lab = Lab::up("test", CLUSTER, &[])?;
     let refused = lab.apply(&broken).err().context("a broken policy was applied")?;
     ensure!(format!("{refused:#}").contains("policyTypes"), "{refused:#}");
     ensure!(answer(&lab, "shop/web", DB, 5)?.is_some());

@@ -22,6 +22,8 @@ pub enum Kind {
     Wireguard,
     /// ARP.
     Arp,
+    /// A node's word that nobody listens on one of WireGuard's ports (its device was deleted): it quotes ciphertext.
+    Unreachable,
     /// Neighbour and router discovery, multicast listener reports (ICMPv6 130 to 137 and 143).
     Neighbours,
     /// Any other IP packet.
@@ -104,6 +106,15 @@ fn transport(protocol: u8, source: IpAddr, destination: IpAddr, payload: &[u8], 
     }
     if protocol == 58 && matches!(payload.first(), Some(130..=137 | 143)) {
         return Kind::Neighbours;
+    }
+    // ICMP type 3 code 3, ICMPv6 type 1 code 4, each with the packet it is about behind 8 bytes.
+    let quoted = match (protocol, payload) {
+        (1, [3, 3, ..]) => payload.get(8..).and_then(|p| ipv4(p, ports)),
+        (58, [1, 4, ..]) => payload.get(8..).and_then(|p| ipv6(p, ports)),
+        _ => None,
+    };
+    if quoted == Some(Kind::Wireguard) {
+        return Kind::Unreachable;
     }
     Kind::Clear { source, destination, protocol, payload: payload.iter().take(64).copied().collect() }
 }

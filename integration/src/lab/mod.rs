@@ -1,170 +1,201 @@
-//! Labs as users have them, for tests: everything goes through the command line. Needs root.
+//! Tests drive the lab as people do: through `ringfence lab`. Needs root.
+//!
+//! A lab is taken down when its handle is dropped; `RINGFENCE_KEEP=1` leaves it up, and says how to enter it.
 
+mod ask;
 mod capture;
 mod frame;
+mod tap;
 
-pub use capture::{Capture, Captured};
+pub use capture::Capture;
 pub use frame::{Frame, Kind};
+pub use tap::{Heard, Tap};
 
 use anyhow::{Context, Result, bail, ensure};
-use ringfence::lab::status::LabStatus;
 use ringfence::status::StatusReport;
-use serde_json::Value;
+use std::cell::Cell;
+use std::fs;
 use std::path::{Path, PathBuf};
-use std::process::{Command, Output, Stdio};
+use std::process::{Child, Command, Output, Stdio};
 use std::sync::atomic::{AtomicU32, Ordering};
+use std::time::{Duration, Instant};
+use tempfile::TempDir;
 
-/// A lab that is taken away when dropped.
+/// A lab that is up.
 pub struct Lab {
     name: String,
+    binary: PathBuf,
+    manifests: TempDir,
+    captures: Cell<u32>,
 }
 
 impl Lab {
-    /// Builds a lab of manifests (`ringfence lab up`), with more `arguments`.
-    pub fn up(manifests: &[&Path], arguments: &[&str]) -> Result<Self> {
-        static NUMBER: AtomicU32 = AtomicU32::new(0);
-        let number = NUMBER.fetch_add(1, Ordering::Relaxed);
-        let lab = Self { name: format!("test-{}-{number}", std::process::id()) };
-        let manifests: Vec<&str> = manifests.iter().filter_map(|path| path.to_str()).collect();
-        lab.run(&["up"], &[arguments, &manifests].concat())?;
+    /// Brings a lab up from one manifest text. `name` is part of its name, so that one can be told from another.
+    pub fn up(name: &str, manifest: &str, arguments: &[&str]) -> Result<Self> {
+        let lab = Self::new(name)?;
+        let file = lab.manifests.path().join("cluster.yaml");
+        fs::write(&file, manifest)?;
+        lab.begin(&file, arguments)?;
         Ok(lab)
     }
 
-    /// The same, of one text of manifests.
-    pub fn of(manifests: &str, arguments: &[&str]) -> Result<Self> {
-        let directory = written(manifests)?;
-        Self::up(&[directory.path()], arguments)
+    /// Brings a lab up from a directory of manifests.
+    pub fn of(name: &str, directory: &Path, arguments: &[&str]) -> Result<Self> {
+        let lab = Self::new(name)?;
+        lab.begin(directory, arguments)?;
+        Ok(lab)
     }
 
-    /// Its name.
-    pub fn name(&self) -> &str {
-        &self.name
+    fn new(name: &str) -> Result<Self> {
+        static NUMBER: AtomicU32 = AtomicU32::new(0);
+        let number = NUMBER.fetch_add(1, Ordering::Relaxed);
+        Ok(Self {
+            name: format!("{name}-{}-{number}", std::process::id()),
+            binary: binary()?,
+            manifests: tempfile::tempdir()?,
+            captures: Cell::new(0),
+        })
     }
 
-    /// `ringfence lab SUBCOMMAND --name THIS ARGUMENTS`: what it printed.
-    pub fn run(&self, subcommand: &[&str], arguments: &[&str]) -> Result<String> {
-        let output = self.command(subcommand).args(arguments).stdin(Stdio::null()).output()?;
-        succeeded(&format!("ringfence lab {subcommand:?} {arguments:?}"), output)
+    fn begin(&self, manifests: &Path, arguments: &[&str]) -> Result<()> {
+        eprintln!("enter with: {} lab exec --name {} TARGET -- CMD", self.binary.display(), self.name);
+        let path = manifests.to_string_lossy().into_owned();
+        self.lab(&["up"], &[arguments, &[&path]].concat()).map(drop)
     }
 
-    fn command(&self, subcommand: &[&str]) -> Command {
-        let mut command = Command::new(binary());
-        command.arg("lab").args(subcommand).args(["--name", &self.name]);
-        command
+    /// A copy of the binary under another name, as an upgrade installs one.
+    pub fn another_binary(&self) -> Result<PathBuf> {
+        let path = self.manifests.path().join("ringfence-next");
+        fs::copy(&self.binary, &path)?;
+        Ok(path)
     }
 
-    /// A command inside (`lab exec`), not yet started.
-    pub fn inside(&self, target: &str, command: &[&str]) -> Command {
-        let mut exec = self.command(&["exec"]);
-        exec.arg(target).arg("--").args(command);
+    fn ringfence(&self, arguments: &[&str]) -> Result<String> {
+        said(Command::new(&self.binary).arg("lab").args(arguments).stdin(Stdio::null()).output()?, arguments)
+    }
+
+    /// `ringfence lab VERB... --name THIS ARGUMENTS`.
+    pub fn lab(&self, verb: &[&str], arguments: &[&str]) -> Result<String> {
+        self.ringfence(&[verb, &["--name", &self.name], arguments].concat())
+    }
+
+    /// Adds or replaces objects.
+    pub fn apply(&self, manifest: &str) -> Result<()> {
+        let file = self.manifests.path().join("apply.yaml");
+        fs::write(&file, manifest)?;
+        self.lab(&["apply"], &["-f", &file.to_string_lossy()]).map(drop)
+    }
+
+    fn exec(&self, target: &str, command: &[&str]) -> Command {
+        let mut exec = Command::new(&self.binary);
+        exec.args(["lab", "exec", "--name", &self.name, target, "--"]).args(command).stdin(Stdio::null());
         exec
     }
 
-    /// Runs a command inside; what it printed. An exit status other than 0 is an error.
-    pub fn exec(&self, target: &str, command: &[&str]) -> Result<String> {
-        let output = self.inside(target, command).stdin(Stdio::null()).output()?;
-        succeeded(&format!("{command:?} on {target}"), output)
+    /// Runs a shell script inside; what it printed, or an error if it failed.
+    pub fn shell(&self, target: &str, script: &str) -> Result<String> {
+        said(self.exec(target, &["sh", "-c", script]).output()?, &[target, script])
     }
 
-    /// The name with which `to` answers an HTTP request from inside, if it answers within `seconds`.
-    pub fn http(&self, from: &str, to: std::net::SocketAddr, seconds: u32) -> Result<Option<String>> {
-        let url = format!("http://{to}/");
-        let seconds = seconds.to_string();
-        let curl = ["curl", "--silent", "--globoff", "--max-time", &seconds, &url];
-        let output = self.inside(from, &curl).stdin(Stdio::null()).output()?;
-        let said = String::from_utf8_lossy(&output.stdout).trim().to_owned();
-        // 7: no connection; 28: too late (curl(1)). Everything else is no answer about the network.
-        match output.status.code() {
-            Some(0) => Ok(Some(said)),
-            Some(7 | 28) => Ok(None),
-            code => bail!("curl on {from}: {code:?} {}", String::from_utf8_lossy(&output.stderr)),
-        }
+    /// Whether a shell script inside succeeds.
+    pub fn succeeds(&self, target: &str, script: &str) -> Result<bool> {
+        Ok(self.exec(target, &["sh", "-c", script]).output()?.status.success())
     }
 
-    /// Adds or replaces objects and waits until that is enforced.
-    pub fn apply(&self, manifests: &str) -> Result<()> {
-        let directory = written(manifests)?;
-        self.run(&["apply"], &["-f", directory.path().to_str().context("a path that is no text")?]).map(drop)
+    /// Starts a command inside that goes on until it is killed or ends.
+    pub fn spawn(&self, target: &str, command: &[&str]) -> Result<Child> {
+        Ok(self.exec(target, command).stdout(Stdio::piped()).stderr(Stdio::null()).spawn()?)
     }
 
-    /// How it is.
-    pub fn status(&self) -> Result<LabStatus> {
-        // Exit code 3 says that something is not ready; the report is there all the same.
-        let output = self.command(&["status"]).args(["-o", "json"]).output()?;
-        serde_json::from_slice(&output.stdout)
-            .with_context(|| format!("lab status: {}", String::from_utf8_lossy(&output.stderr)))
+    /// What a node's agent says of itself.
+    pub fn status(&self, node: &str) -> Result<StatusReport> {
+        let binary = self.binary.to_string_lossy();
+        let output = self.exec(&format!("node/{node}"), &[&binary, "status", "-o", "json"]).output()?;
+        Ok(serde_json::from_str(&said(output, &["status", node])?)?)
     }
 
-    /// What a node's agent reports.
-    pub fn report(&self, node: &str) -> Result<StatusReport> {
-        let target = format!("node/{node}");
-        let output = self.inside(&target, &["ringfence", "status", "-o", "json"]).output()?;
-        serde_json::from_slice(&output.stdout)
-            .with_context(|| format!("status of {node}: {}", String::from_utf8_lossy(&output.stderr)))
+    /// How many packets a node has dropped for a reason.
+    pub fn drops(&self, node: &str, reason: &str) -> Result<u64> {
+        Ok(self.status(node)?.drops.get(reason).copied().unwrap_or(0))
     }
 
-    /// Answers of the engine `lab` in this lab, which is made to hold these manifests.
-    pub fn verdicts(&self, manifests: &Path, queries: &Path) -> Result<Vec<Value>> {
-        let mut command = Command::new(binary());
-        command.args(["policy", "verdicts", "--engine", "lab", "--lab", &self.name, "--manifests"]);
-        let output = command.arg(manifests).arg("--queries").arg(queries).output()?;
-        let text = succeeded(&format!("verdicts of {}", manifests.display()), output)?;
-        text.lines().map(|line| serde_json::from_str(line).context("an answer")).collect()
+    /// Where a pod is and the addresses it has, IPv4 first.
+    pub fn pod(&self, name: &str) -> Result<(String, Vec<String>)> {
+        // Its exit status says whether all is ready; here that does not matter.
+        let status = Command::new(&self.binary).args(["lab", "status", "--name", &self.name]).output()?;
+        let status: serde_json::Value = serde_json::from_slice(&status.stdout)?;
+        let pods = status["pods"].as_array().context("status has no pods")?;
+        let pod = pods.iter().find(|p| p["name"] == name).with_context(|| format!("no pod {name}"))?;
+        let addresses = pod["addresses"].as_array().context("no addresses")?;
+        let addresses = addresses.iter().filter_map(|a| a.as_str().map(str::to_owned)).collect();
+        Ok((pod["node"].as_str().unwrap_or_default().to_owned(), addresses))
     }
 
-    /// Begins to listen on the underlay.
-    pub fn capture(&self) -> Result<Capture<'_>> {
-        Capture::start(self)
+    /// Everything on the underlay's wires, from now on.
+    pub fn capture(&self) -> Result<Capture> {
+        // A file of its own: killing `exec` does not end what runs inside, which writes on until the lab is gone.
+        let file = self
+            .manifests
+            .path()
+            .join(format!("underlay-{}.pcap", self.captures.replace(self.captures.get() + 1)));
+        let path = file.to_string_lossy().into_owned();
+        let tcpdump = self
+            .exec("underlay", &["tcpdump", "-U", "-n", "-i", "br0", "-s", "200", "-w", &path])
+            .stdout(Stdio::null())
+            .stderr(Stdio::null())
+            .spawn()
+            .context("tcpdump")?;
+        Capture::started(tcpdump, file)
     }
 }
 
 impl Drop for Lab {
     fn drop(&mut self) {
-        if std::thread::panicking() || std::env::var_os("RF_KEEP_LOGS").is_some() {
-            self.print_logs();
-        }
-        if let Err(e) = self.run(&["down"], &[]) {
-            eprintln!("{e:#}");
-        }
-    }
-}
-
-impl Lab {
-    fn print_logs(&self) {
-        let Ok(status) = self.status() else { return };
-        for entry in std::fs::read_dir(status.logs).into_iter().flatten().flatten() {
-            let text = std::fs::read_to_string(entry.path()).unwrap_or_default();
-            let last: Vec<&str> = text.lines().rev().take(40).collect();
-            if !last.is_empty() {
-                let last: Vec<&str> = last.into_iter().rev().collect();
-                eprintln!("--- {}\n{}", entry.path().display(), last.join("\n"));
-            }
+        if std::env::var_os("RINGFENCE_KEEP").is_none()
+            && let Err(e) = self.ringfence(&["down", "--name", &self.name])
+        {
+            eprintln!("the lab {} is not gone: {e:#}", self.name);
         }
     }
 }
 
-/// Manifests in a directory of their own, for as long as it is kept.
-pub fn written(manifests: &str) -> Result<tempfile::TempDir> {
-    let directory = tempfile::tempdir()?;
-    std::fs::write(directory.path().join("all.yaml"), manifests)?;
-    Ok(directory)
-}
-
-/// The binary under test: `RINGFENCE_BIN`, else the one beside the tests' own.
-pub fn binary() -> PathBuf {
+/// The binary under test: `RINGFENCE_BIN`, which `cargo xtask test` sets, else the one beside the tests' own.
+pub fn binary() -> Result<PathBuf> {
     if let Some(path) = std::env::var_os("RINGFENCE_BIN") {
-        return path.into();
+        return Ok(path.into());
     }
-    let mut directory = std::env::current_exe().unwrap_or_default();
+    let mut directory = std::env::current_exe()?;
     directory.pop();
     if directory.ends_with("deps") {
         directory.pop();
     }
-    directory.join("ringfence")
+    let path = directory.join("ringfence");
+    ensure!(path.exists(), "{} is missing: cargo build -p ringfence, or set RINGFENCE_BIN", path.display());
+    Ok(path)
 }
 
-fn succeeded(what: &str, output: Output) -> Result<String> {
-    let text = |bytes: &[u8]| String::from_utf8_lossy(bytes).into_owned();
-    ensure!(output.status.success(), "{what}: {}: {}", output.status, text(&output.stderr));
-    Ok(text(&output.stdout))
+fn said(output: Output, what: &[&str]) -> Result<String> {
+    let out = String::from_utf8_lossy(&output.stdout).into_owned();
+    if !output.status.success() {
+        bail!("{what:?}: {}: {}{out}", output.status, String::from_utf8_lossy(&output.stderr));
+    }
+    Ok(out)
+}
+
+/// Asks until the answer is yes; an error that names `what` if that takes longer than `patience`.
+pub fn eventually(what: &str, patience: Duration, mut ask: impl FnMut() -> Result<bool>) -> Result<()> {
+    let until = Instant::now() + patience;
+    loop {
+        if ask()? {
+            return Ok(());
+        }
+        ensure!(Instant::now() < until, "not within {patience:?}: {what}");
+        std::thread::sleep(Duration::from_millis(50));
+    }
+}
+
+/// A file of the repository's tests.
+pub fn manifest(name: &str) -> Result<String> {
+    let path = Path::new(env!("CARGO_MANIFEST_DIR")).join("tests/manifests").join(name);
+    fs::read_to_string(&path).with_context(|| path.display().to_string())
 }

@@ -5,7 +5,7 @@ mod cluster;
 
 use anyhow::{Result, ensure};
 use cluster::{Guard, Source, Target, host_node_port, manifests, node};
-use ringfence_integration::lab::{Lab, written};
+use ringfence_integration::lab::Lab;
 use serde_json::{Value, json};
 
 /// A client that no policy knows.
@@ -102,24 +102,25 @@ fn through_services_the_verdict_is_that_of_the_real_pods_and_nothing_crosses_in_
         questions.of_themselves(v4);
         questions.of_the_outside(v4);
     }
-    let directory = written(&manifests())?;
-    let lab = Lab::up(&[directory.path()], &[])?;
+    let directory = tempfile::tempdir()?;
+    std::fs::write(directory.path().join("cluster.yaml"), manifests())?;
+    let lab = Lab::of("services", directory.path(), &[])?;
     let queries = tempfile::NamedTempFile::new()?;
     let lines: Vec<String> = questions.0.iter().map(Value::to_string).collect();
     std::fs::write(queries.path(), lines.join("\n"))?;
 
-    let capture = lab.capture()?;
+    let tap = lab.tap()?;
     let answers = lab.verdicts(directory.path(), queries.path())?;
-    let captured = capture.stop()?;
+    let heard = tap.stop()?;
 
     ensure!(answers.len() == questions.0.len(), "{} answers to {}", answers.len(), questions.0.len());
     let wrong: Vec<String> =
         answers.iter().filter(|a| a["verdict"] != a["expect"]).map(Value::to_string).collect();
     ensure!(wrong.is_empty(), "{} of {} are wrong:\n{}", wrong.len(), answers.len(), wrong.join("\n"));
-    ensure!(captured.clear.is_empty(), "between nodes in the clear: {:#?}", captured.clear);
-    ensure!(captured.wireguard > 500, "only {} messages of WireGuard were seen", captured.wireguard);
+    ensure!(heard.clear.is_empty(), "between nodes in the clear: {:#?}", heard.clear);
+    ensure!(heard.wireguard > 500, "only {} messages of WireGuard were seen", heard.wireguard);
     for name in ["node-1", "node-2", "node-3"] {
-        let report = lab.report(name)?;
+        let report = lab.status(name)?;
         ensure!(
             report.plaintext == 0,
             "{name}: {} packets were only just kept from the wire",
@@ -130,13 +131,12 @@ fn through_services_the_verdict_is_that_of_the_real_pods_and_nothing_crosses_in_
 }
 
 #[test]
-fn a_capture_sees_what_is_sent_in_the_clear() -> Result<()> {
-    let directory = written(&manifests())?;
-    let lab = Lab::up(&[directory.path()], &[])?;
-    let capture = lab.capture()?;
+fn a_tap_hears_what_is_sent_in_the_clear() -> Result<()> {
+    let lab = Lab::up("clear", &manifests(), &[])?;
+    let tap = lab.tap()?;
     // From a node to another node's own port: nothing of a pod's, so it may be read.
     lab.http("node/node-1", format!("{}:8080", node(2, true)).parse()?, 5)?;
-    let captured = capture.stop()?;
-    ensure!(captured.clear.keys().any(|frame| frame.contains("GET / HTTP")), "{captured:#?}");
+    let heard = tap.stop()?;
+    ensure!(heard.clear.keys().any(|frame| frame.contains("GET / HTTP")), "{heard:#?}");
     Ok(())
 }
