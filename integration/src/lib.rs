@@ -2,4 +2,5 @@
 
 pub mod cluster;
 pub mod evaluator;
+pub mod packets;
 pub mod testrun;

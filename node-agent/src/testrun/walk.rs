@@ -75,8 +75,7 @@ impl Cluster<'_> {
             packet,
             steps: Vec::new(),
             backends: None,
-            chosen: None,
-            masqueraded: false,
+            translated: None,
         };
         let mut next = match entry {
             Entry::Pod(pod) => {
