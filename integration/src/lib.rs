@@ -3,4 +3,6 @@
 pub mod cluster;
 pub mod evaluator;
 pub mod packets;
+pub mod mesh_lab;
+pub mod netns;
 pub mod testrun;

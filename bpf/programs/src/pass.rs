@@ -8,10 +8,10 @@ use crate::scene::Scene;
 use crate::verdict::count;
 use ringfence_abi::{AddressKind, Counter};
 
-/// A known flow.
+/// A reply on a known flow. What the opener sends lives by policy alone, packet by packet.
 #[inline(always)]
 pub(crate) fn known(scene: &Scene) -> bool {
-    if find(&scene.packet, scene.generation) == Found::NOTHING {
+    if find(&scene.packet, scene.generation) != Found::REPLY {
         return false;
     }
     count(Counter::FlowHit);

@@ -5,6 +5,7 @@ use anyhow::{Context, Result};
 use ringfence::cni::conflist::Conflist;
 use serde_json::Value;
 use std::path::Path;
+use std::time::{Duration, Instant};
 
 /// Where distributions put the plugins.
 const PLUGINS: &str = "/usr/lib/cni";
@@ -60,12 +61,15 @@ pub(super) fn add(node: &Node, namespace: &str, name: &str) -> Result<Pod> {
         node.machine.run(netns, "sh", &["-c", no_dad])?;
     }
     let mut result = Value::Null;
+    let mut attached_in = Duration::ZERO;
     for mut config in chain(node)? {
+        let started = Instant::now();
         if !result.is_null() {
             config["prevResult"] = result;
         }
         result = call(node, "ADD", &config, &container, &args(namespace, name))
             .with_context(|| format!("ADD of {namespace}/{name} on {}", node.name))?;
+        attached_in = started.elapsed();
     }
     let ips = result["ips"].as_array().context("no ips")?;
     let address = |ip: &Value| ip["address"].as_str().and_then(|a| a.split('/').next()?.parse().ok());
@@ -77,6 +81,7 @@ pub(super) fn add(node: &Node, namespace: &str, name: &str) -> Result<Pod> {
         netns: format!("/proc/{}/root/run/netns/{container}", node.machine.pid).into(),
         container,
         result,
+        attached_in,
     })
 }
 
@@ -86,5 +91,13 @@ pub(super) fn delete(node: &Node, pod: &Pod) -> Result<()> {
         call(node, "DEL", &config, &pod.container, &args(&pod.namespace, &pod.name))?;
     }
     node.machine.run(None, "ip", &["netns", "del", &pod.container])?;
+    Ok(())
+}
+
+pub(super) fn check(node: &Node, pod: &Pod) -> Result<()> {
+    for mut config in chain(node)?.into_iter().filter(|config| config["type"] == "ringfence") {
+        config["prevResult"] = pod.result.clone();
+        call(node, "CHECK", &config, &pod.container, &args(&pod.namespace, &pod.name))?;
+    }
     Ok(())
 }

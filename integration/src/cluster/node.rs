@@ -1,7 +1,7 @@
 //! One node: a machine, its addresses, its agent.
+use super::machine::Machine;
 use super::{Pod, cni, eventually};
 use anyhow::{Context, Result, ensure};
-use ringfence::lab::state::Machine;
 use ringfence::status::StatusReport;
 use std::fs;
 use std::path::{Path, PathBuf};
@@ -116,6 +116,11 @@ impl Node {
             .with_context(|| format!("{}: {}", self.name, String::from_utf8_lossy(&out.stderr)))
     }
 
+    /// Runs the binary on the node to its end; what it printed.
+    pub fn ringfence(&self, arguments: &[&str]) -> Result<String> {
+        Ok(self.machine.run(None, &binary()?.to_string_lossy(), arguments)?)
+    }
+
     /// Waits until its agent is ready.
     pub fn wait_ready(&self, deadline: Duration) -> Result<()> {
         eventually(deadline, "readiness", || {
@@ -134,6 +139,11 @@ impl Node {
     /// Detaches a pod by CNI DEL of both, last first.
     pub fn delete_pod(&self, pod: &Pod) -> Result<()> {
         cni::delete(self, pod)
+    }
+
+    /// CNI CHECK of our plugin.
+    pub fn check_pod(&self, pod: &Pod) -> Result<()> {
+        cni::check(self, pod)
     }
 
     /// What its agent has logged.

@@ -15,6 +15,8 @@ pub struct Pod {
     pub name: String,
     /// Its addresses as IPAM gave them, IPv4 first.
     pub addresses: Vec<IpAddr>,
+    /// How long our plugin took, process start included.
+    pub attached_in: Duration,
     pub(super) container: String,
     pub(super) netns: PathBuf,
     pub(super) result: serde_json::Value,

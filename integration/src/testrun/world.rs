@@ -164,7 +164,7 @@ impl World {
             ("::/0", External, 71),
             ("203.0.113.0/24", External, 70),
             ("2001:db8::/64", External, 70),
-            ("10.0.0.0/9", RemotePodRange, 29),
+            ("10.0.0.0/12", RemotePodRange, 29),
             ("fd10::/16", RemotePodRange, 29),
             ("10.1.0.0/24", LocalPodRange, 0),
             ("fd10:1::/64", LocalPodRange, 0),

@@ -68,7 +68,7 @@ async fn take_away(arguments: &UninstallArguments) -> anyhow::Result<()> {
     let (connection, netlink, _) = rtnetlink::new_connection().context("cannot open a netlink socket")?;
     tokio::spawn(connection);
     let indices: Vec<u32> = devices(&netlink).await?.into_keys().collect();
-    Ok(bpf::uninstall(&arguments.bpffs, &indices)?)
+    Ok(bpf::uninstall(&arguments.bpffs, &netlink, &indices).await?)
 }
 
 fn remove(dir: &Path) -> anyhow::Result<()> {

@@ -102,6 +102,11 @@ fn ipv6(skb: Skb, l3: usize, packet: &mut Packet) -> bool {
     packet.v6 = 1;
     packet.src = Located::at(Addr { words: header.src });
     packet.dst = Located::at(Addr { words: header.dst });
+    // On the wire such an address means nothing (RFC 4291, section 2.5.5.2 is about sockets), but in our tables it would
+    // be somebody's IPv4 address.
+    if packet.src.addr.is_v4() || packet.dst.addr.is_v4() {
+        return false;
+    }
     packet.protocol = header.next_header;
     packet.hop_limit = header.hop_limit;
     let length = u16::from_be(header.payload_length);

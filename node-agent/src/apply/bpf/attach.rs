@@ -1,6 +1,7 @@
 //! Keeping the programs on their hooks.
 use super::hook::{AttachMode, Device, Direction};
 use super::{Datapath, DatapathError, Pins, clsact, tcx};
+use rtnetlink::Handle;
 use std::collections::HashSet;
 use std::path::Path;
 
@@ -81,10 +82,10 @@ impl Datapath {
 /// Takes every program, link and table away: of the devices of this network namespace, and of the pin directory.
 ///
 /// # Errors
-/// [`DatapathError::Pin`].
-pub fn uninstall(root: &Path, devices: &[u32]) -> Result<(), DatapathError> {
+/// [`DatapathError::Pin`], [`DatapathError::Query`].
+pub async fn uninstall(root: &Path, netlink: &Handle, devices: &[u32]) -> Result<(), DatapathError> {
     for ifindex in devices {
-        clsact::detach(*ifindex);
+        clsact::detach(netlink, *ifindex).await?;
     }
     match Pins::existing(root) {
         Some(pins) => pins.remove_all(),

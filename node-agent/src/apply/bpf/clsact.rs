@@ -23,20 +23,32 @@ pub(super) async fn attached(
     ifindex: u32,
     direction: Direction,
 ) -> Result<Option<u32>, DatapathError> {
+    let filters = filters(netlink, ifindex, direction).await?;
+    Ok(filters.iter().filter(|f| u32::from(f.header.handle) == u32::from(FILTER)).find_map(program_id))
+}
+
+/// Everybody's filters.
+async fn filters(
+    netlink: &Handle,
+    ifindex: u32,
+    direction: Direction,
+) -> Result<Vec<TcMessage>, DatapathError> {
     let failed = |message: String| DatapathError::Query { ifindex, message };
-    let index = i32::try_from(ifindex).map_err(|e| failed(e.to_string()))?;
-    let request = netlink.traffic_filter(index).get();
+    let request = netlink.traffic_filter(index(ifindex)?).get();
     let request = match direction {
         Direction::Ingress => request.ingress(),
         Direction::Egress => request.egress(),
     };
-    let filters: Vec<TcMessage> = match request.execute().try_collect().await {
-        Ok(filters) => filters,
+    match request.execute().try_collect().await {
+        Ok(filters) => Ok(filters),
         // No qdisc, no device: nothing is attached.
-        Err(rtnetlink::Error::NetlinkError(e)) if e.code.is_some() => return Ok(None),
-        Err(e) => return Err(failed(e.to_string())),
-    };
-    Ok(filters.iter().filter(|f| u32::from(f.header.handle) == u32::from(FILTER)).find_map(program_id))
+        Err(rtnetlink::Error::NetlinkError(e)) if e.code.is_some() => Ok(Vec::new()),
+        Err(e) => Err(failed(e.to_string())),
+    }
+}
+
+fn index(ifindex: u32) -> Result<i32, DatapathError> {
+    i32::try_from(ifindex).map_err(|e| DatapathError::Query { ifindex, message: e.to_string() })
 }
 
 fn program_id(filter: &TcMessage) -> Option<u32> {
@@ -93,10 +105,30 @@ fn release(program: &mut SchedClassifier, id: SchedClassifierLinkId) -> Result<(
     Ok(())
 }
 
-/// Removes our filters from a device. Where there are none, nothing happens.
-pub(super) fn detach(ifindex: u32) {
+/// Removes our filters from a device, and the qdisc if nobody else has filters in it. Where there are none, nothing
+/// happens.
+///
+/// # Errors
+/// [`DatapathError::Query`].
+pub(super) async fn detach(netlink: &Handle, ifindex: u32) -> Result<(), DatapathError> {
+    let mut ours = false;
     for direction in Direction::ALL {
-        // Dropping a link of aya's removes the filter it stands for.
-        drop(SchedClassifierLink::attached(ifindex, direction.attach_type().into(), PRIORITY, FILTER, None));
+        if attached(netlink, ifindex, direction).await?.is_some() {
+            ours = true;
+            // Dropping a link of aya's removes the filter it stands for.
+            let parent = direction.attach_type().into();
+            drop(SchedClassifierLink::attached(ifindex, parent, PRIORITY, FILTER, None));
+        }
     }
+    let mut others = false;
+    for direction in Direction::ALL {
+        others |= !filters(netlink, ifindex, direction).await?.is_empty();
+    }
+    if ours && !others {
+        let mut request = netlink.qdisc().del(index(ifindex)?);
+        request.message_mut().header.parent = rtnetlink::packet_route::tc::TcHandle::CLSACT;
+        // One that is gone already is as good.
+        let _ = request.execute().await;
+    }
+    Ok(())
 }
