@@ -2,7 +2,7 @@
 
 pub mod cluster;
 pub mod evaluator;
-pub mod packets;
 pub mod mesh_lab;
 pub mod netns;
+pub mod packets;
 pub mod testrun;

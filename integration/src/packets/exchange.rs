@@ -98,7 +98,11 @@ impl<'a> Exchange<'a> {
             let one = compare(&draft, cluster, &mut oracle, &mut tally, &mut arrivals);
             let wrong = one.with_context(|| format!("seed {seed}, packet {number}: {draft:?}"))?;
             if let Some(wrong) = wrong {
-                let report = report(seed, number, &generated, &draft, &oracle, &wrong)?;
+                let mut report = report(seed, number, &generated, &draft, &oracle, &wrong)?;
+                // By fresh compilers and without a past: tells what was wrong with either from what is wrong with both.
+                cluster.begin(snapshot(&generated)?)?;
+                let afresh = send(&draft, cluster)?;
+                report = format!("{report}\nthe same, compiled afresh and without a past:\n{afresh}\n");
                 return Ok((tally, Some(Mismatch { seed, packet: number, report })));
             }
         }
@@ -164,9 +168,7 @@ fn compare(
     tally: &mut Tally,
     arrivals: &mut Vec<Arrival>,
 ) -> Result<Option<Wrong>> {
-    let frame = Frame { ethertype: draft.ethertype, packet: draft.packet.clone() };
-    let chances = Chances { backend: draft.backend, mark: draft.mark, lose_ifindex: draft.lose_ifindex };
-    let journey = cluster.send(&entry(&draft.sender)?, frame, chances)?;
+    let journey = send(draft, cluster)?;
     if std::env::var_os("RINGFENCE_TRACE").is_some() {
         println!("{:?}\n{journey}", draft.sender);
     }
@@ -203,6 +205,12 @@ fn compare(
     });
     oracle.learn(memory, arrived);
     Ok(None)
+}
+
+fn send(draft: &Draft, cluster: &mut Cluster<'_>) -> Result<Journey> {
+    let frame = Frame { ethertype: draft.ethertype, packet: draft.packet.clone() };
+    let chances = Chances { backend: draft.backend, mark: draft.mark, lose_ifindex: draft.lose_ifindex };
+    Ok(cluster.send(&entry(&draft.sender)?, frame, chances)?)
 }
 
 /// How a journey contradicts what must be.
@@ -304,7 +312,8 @@ fn report(
     );
     writeln!(text, "  read as {:?}", Reading::of(draft.ethertype, &draft.packet))?;
     writeln!(text, "{}", wrong.journey)?;
-    let flow = Reading::of(draft.ethertype, &draft.packet).and_then(|r| r.quoted.or(r.flow()));
+    let flow =
+        Reading::of(draft.ethertype, &draft.packet).and_then(|r| r.quoted.map(|q| q.flow).or(r.flow()));
     let near = |record: &&Record| {
         let flows = [Some(record.sent), record.arrived.as_ref().map(|(_, flow)| *flow)];
         flow.is_some_and(|f| flows.contains(&Some(f)) || flows.contains(&Some(f.reversed())))

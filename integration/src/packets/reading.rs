@@ -21,7 +21,7 @@ pub struct Reading {
     /// The first part of it.
     pub first: bool,
     /// The packet that an ICMP error quotes, as far as it could be read.
-    pub quoted: Option<Flow>,
+    pub quoted: Option<Quoted>,
     /// The IP header's lengths contradict each other or the packet: no network layer takes it.
     pub contradicts: bool,
     /// IPv6 says that it has no payload, as packets of more than 64 KiB do inside a host.
@@ -48,6 +48,15 @@ pub struct Flow {
     pub dst: (IpAddr, u16),
     /// IP protocol number.
     pub protocol: u8,
+}
+
+/// What an ICMP error quotes.
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+pub struct Quoted {
+    /// Its ends.
+    pub flow: Flow,
+    /// Of ICMP its type, else 0.
+    pub kind: u8,
 }
 
 /// A transport header.
@@ -90,7 +99,10 @@ impl Reading {
     pub fn of(ethertype: u16, packet: &[u8]) -> Option<Self> {
         match (ethertype, packet.first()? >> 4) {
             (0x0800, 4) if packet.len() >= 20 => Some(v4(packet)),
-            (0x86dd, 6) if packet.len() >= 40 => Some(v6(packet)),
+            // IPv4 addresses in IPv6's form do not belong on any wire, and would pass for IPv4's.
+            (0x86dd, 6) if packet.len() >= 40 => {
+                Some(v6(packet)).filter(|r| !is_mapped(r.src) && !is_mapped(r.dst))
+            }
             _ => None,
         }
     }
@@ -136,6 +148,10 @@ fn is_error(v6: bool, t: Transport) -> bool {
         (true, 58) => (1..=4).contains(&t.kind),
         _ => false,
     }
+}
+
+fn is_mapped(address: IpAddr) -> bool {
+    matches!(address, IpAddr::V6(a) if a.to_ipv4_mapped().is_some())
 }
 
 fn v4(packet: &[u8]) -> Reading {
@@ -262,8 +278,8 @@ fn transport(reading: &mut Reading, packet: &[u8], at: usize, protocol: u8) {
 }
 
 /// The ends of a quoted packet, of which eight bytes behind its header are enough.
-fn quoted(packet: &[u8], v6: bool) -> Option<Flow> {
-    let (src, dst, protocol, at): (IpAddr, IpAddr, u8, usize) = if v6 {
+fn quoted(packet: &[u8], v6: bool) -> Option<Quoted> {
+    let (src, dst, mut protocol, mut at): (IpAddr, IpAddr, u8, usize) = if v6 {
         let header = packet.get(..40).filter(|p| p[0] >> 4 == 6)?;
         (address(&header[8..24]), address(&header[24..40]), header[6], 40)
     } else {
@@ -274,16 +290,24 @@ fn quoted(packet: &[u8], v6: bool) -> Option<Flow> {
         let octets = |i: usize| Ipv4Addr::new(header[i], header[i + 1], header[i + 2], header[i + 3]);
         (octets(12).into(), octets(16).into(), header[9], usize::from(header[0] & 0x0f) * 4)
     };
+    if v6 && protocol == 44 {
+        // A first fragment, or the only one.
+        let header = packet.get(at..at + 8).filter(|h| word(h, 2) >> 3 == 0)?;
+        (protocol, at) = (header[0], at + 8);
+    }
     let body = packet.get(at..at + 8).unwrap_or_default();
-    let (from, to) = match protocol {
-        6 | 17 | 132 => (word(body.get(..8)?, 0), word(body, 2)),
-        1 | 58 => match body.get(..8)?[0] {
-            0 | 8 | 128 | 129 => (word(body, 4), word(body, 4)),
-            _ => (0, 0),
-        },
-        _ => (0, 0),
-    };
-    Some(Flow { src: (src, from), dst: (dst, to), protocol })
+    let (mut from, mut to, mut kind) = (0, 0, 0);
+    match protocol {
+        6 | 17 | 132 => (from, to) = (word(body.get(..8)?, 0), word(body, 2)),
+        1 | 58 => {
+            kind = body.get(..8)?[0];
+            if [0, 8, 128, 129].contains(&kind) {
+                (from, to) = (word(body, 4), word(body, 4));
+            }
+        }
+        _ => {}
+    }
+    Some(Quoted { flow: Flow { src: (src, from), dst: (dst, to), protocol }, kind })
 }
 
 fn word(bytes: &[u8], at: usize) -> u16 {

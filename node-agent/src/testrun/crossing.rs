@@ -6,7 +6,7 @@ use super::hooks::{Context, ETHERTYPE_IPV4, ETHERTYPE_IPV6};
 use super::journey::{End, Journey, Loss};
 use super::node::{Node, Out};
 use super::services::Client;
-use super::walk::{Chances, Crossing, Next};
+use super::walk::{Chances, Crossing, MESH_IFINDEX, Next};
 use super::wire::{self, Meaning, Tuple};
 use ringfence_abi::names;
 use std::net::IpAddr;
@@ -59,7 +59,7 @@ impl Cluster<'_> {
             Tracked::New(new) => new.target.0,
             Tracked::Untracked => wire::addresses(&packet).map_or(dst, |(_, dst)| dst),
         };
-        let out = node.route(src, dst, &self.snapshot);
+        let out = node.route(src, dst, ingress_ifindex == MESH_IFINDEX, &self.snapshot);
         match tracked {
             Tracked::Known(leaves) => wire::rewrite(&mut packet, 0, &leaves),
             Tracked::New(new) => {

@@ -7,7 +7,7 @@ use super::wire;
 use ringfence_abi::names;
 
 /// `ingress_ifindex` of packets off the mesh and off the underlay: no pod's.
-const MESH_IFINDEX: u32 = 2;
+pub(super) const MESH_IFINDEX: u32 = 2;
 const UNDERLAY_IFINDEX: u32 = 3;
 /// Nodes that a packet may cross before it goes round.
 const HOPS: usize = 6;

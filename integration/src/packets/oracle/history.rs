@@ -25,6 +25,8 @@ pub struct Record {
     pub transport: Transport,
     /// What policy said of it for its own sake when it was sent.
     pub own: Judged,
+    /// Nothing was laid down about it.
+    pub uncertain: bool,
     /// How often policies had changed, and flows had been forgotten.
     pub epochs: [u32; 2],
 }
@@ -113,16 +115,19 @@ impl History {
                 continue;
             }
             let now = self.again(known, record)?;
-            if now.both() == Tri::No {
+            // Each node keeps the flow while its own pod may take part; one that has both asks both.
+            let together =
+                known.node_of(&record.from).is_some() && known.node_of(&record.from) == known.node_of(who);
+            let (sends, gets) = if together { (now.both(), now.both()) } else { (now.ingress, now.egress) };
+            if sends == Tri::No && gets == Tri::No {
                 continue;
             }
-            let certain = now.both() == Tri::Yes
-                && record.own.both() == Tri::Yes
+            let certain = record.own.both() == Tri::Yes
                 && !self.rivalled(at, who, sent)
                 && (self.unforgotten(record) || self.shaken(who, sent, at, role));
-            let tri = if certain { Tri::Yes } else { Tri::Maybe };
-            let ingress = if record.bypassed { Tri::No } else { tri };
-            best.judged.egress = best.judged.egress.or(tri);
+            let tri = |allowed: Tri| if certain { allowed } else { allowed.and(Tri::Maybe) };
+            let ingress = if record.bypassed { Tri::No } else { tri(gets) };
+            best.judged.egress = best.judged.egress.or(tri(sends));
             best.judged.ingress = best.judged.ingress.or(ingress);
             best.answers = Some(record.from.clone());
             if best.judged.both() == Tri::Yes {
@@ -137,7 +142,11 @@ impl History {
 
     /// What policy says of an earlier packet today.
     pub fn again(&self, known: &Known, record: &Record) -> Result<Judged> {
-        known.judge(&record.ends, Shape::Whole(record.transport), record.transport.to)
+        let judged = known.judge(&record.ends, Shape::Whole(record.transport), record.transport.to)?;
+        Ok(match record.uncertain {
+            true => Judged { egress: Tri::Maybe, ingress: Tri::Maybe },
+            false => judged,
+        })
     }
 
     /// Nothing has happened since that a flow does not live through for certain.

@@ -48,6 +48,8 @@ pub struct Ends {
     pub unknown: bool,
     /// It went by way of another node's address.
     pub away: bool,
+    /// The sender's node asks nobody.
+    pub lawless: bool,
 }
 
 /// What is said of each direction.
@@ -83,7 +85,7 @@ impl Known {
             return Ok(Judged { egress: Tri::Maybe, ingress: Tri::Maybe });
         }
         let destination = self.pod_of(&ends.to)?;
-        if let (Some(pod), false) = (self.pod_of(&ends.from)?, together) {
+        if let (Some(pod), false) = (self.pod_of(&ends.from)?, together || ends.lawless) {
             let seen = match destination {
                 Some(other) => Seen::Pod(other, ends.target),
                 None => Seen::Address(ends.target),

@@ -38,6 +38,8 @@ pub struct Sent {
     transport: Option<Transport>,
     ends: Option<Ends>,
     own: Judged,
+    /// Nothing is laid down about it, so nothing follows for certain from its having arrived.
+    uncertain: bool,
 }
 
 /// What policy may count.
@@ -109,6 +111,7 @@ impl Oracle {
             transport: None,
             ends: None,
             own: OPEN,
+            uncertain: false,
         };
         if let Some(outright) = source::outright(&self.known, sender, ethertype, reading.as_ref())? {
             return Ok((outright, sent));
@@ -126,6 +129,7 @@ impl Oracle {
             return Ok((self.unless_service(reading.dst, expectation), sent));
         }
         let expectation = self.whole(sender, &reading, facts, &mut sent)?;
+        sent.uncertain = expectation.verdict == Tri::Maybe;
         Ok((expectation, sent))
     }
 
@@ -155,8 +159,12 @@ impl Oracle {
         };
         // Hooks that did not have to look at the first do not know it.
         let same = first.epoch == self.history.epochs()[0] && first.sender == *sender;
+        // Nor is it translated here, as the first would have been.
+        let itself =
+            self.known.dialled(("", false), reading.dst, first.transport.to, first.transport.protocol);
         let settled = firsts.len() == 1 && same;
         let verdict = match (verdict, settled) {
+            _ if itself != Dialled::Itself => Tri::Maybe,
             (verdict, true) => verdict,
             (verdict, false) if verdict == alone => verdict,
             _ => Tri::Maybe,
@@ -196,11 +204,16 @@ impl Oracle {
             sent.ends = None;
             return Ok(Expectation { receiver: excuse.answers, ..Expectation::new(Tri::Yes, rule) });
         }
-        // Fragments are not put together on the way, so nobody translates them.
-        let dialled = match reading.fragment {
-            None => self.known.dialled(flow.dst.0, flow.dst.1, flow.protocol),
-            Some(_) => Dialled::Itself,
+        let at = match sender {
+            Sender::Outside(node) | Sender::Peer { to: node, .. } => (node.clone(), false),
+            _ => (self.known.node_of(&from).unwrap_or_default(), true),
         };
+        let dialled = self.known.dialled((&at.0, at.1), flow.dst.0, flow.dst.1, flow.protocol);
+        if reading.fragment.is_some() && dialled != Dialled::Itself {
+            // Here nobody puts it together, so nobody translates it.
+            let expected = Expectation::new(Tri::Maybe, "a fragment that would be translated, were it whole");
+            return Ok(self.unless_service(reading.dst, expected));
+        }
         match (dialled, facts.translated) {
             (Dialled::OneOf(backends), _) if matches!(role, Role::Opens | Role::Either | Role::Middle) => {
                 self.dialling(sender, (reading, role), &backends, facts, (excuse, sent))
@@ -268,6 +281,7 @@ impl Oracle {
             target: ends.source,
             unknown: false,
             away: false,
+            lawless: false,
         };
         let transport = Transport { protocol: 6, from: flow.dst.1, to: flow.src.1, kind: 2 };
         let back = self.known.judge(&back, Shape::Whole(transport), flow.src.1)?;
@@ -344,7 +358,10 @@ impl Oracle {
         let mut ends = self.known.ends(from, reading.src, (reading.dst, target), replaced);
         match sender {
             // The gateway of a peer stands for anybody.
-            Sender::Peer { .. } => ends.unknown = replaced || self.known.is_gateway(reading.src),
+            Sender::Peer { .. } => {
+                ends.unknown = replaced || self.known.is_gateway(reading.src);
+                ends.lawless = true;
+            }
             // Off the wire, nobody vouches for a node's address.
             Sender::Outside(_) => ends.unknown |= matches!(ends.from, Who::Node(_)),
             // From its gateway address a node is judged as whom it masquerades, unless that is replaced by its own.
@@ -379,6 +396,7 @@ impl Oracle {
                 target: target.0,
                 unknown: false,
                 away: false,
+                lawless: false,
             }
         });
         self.history.add(Record {
@@ -390,6 +408,7 @@ impl Oracle {
             ends,
             transport: Transport { to: target.1, ..transport },
             own: sent.own,
+            uncertain: sent.uncertain,
             epochs: self.history.epochs(),
         });
     }

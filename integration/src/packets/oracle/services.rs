@@ -1,7 +1,7 @@
 //! Where an address and port lead, by Services and host ports.
 use super::ends::{Known, Who};
 use super::policy::Ends;
-use crate::evaluator::Family;
+use crate::evaluator::{Backend, Family, ServicePort};
 use std::net::IpAddr;
 
 /// What a destination stands for.
@@ -16,8 +16,15 @@ pub(super) enum Dialled {
 }
 
 impl Known {
-    /// What an address and port of a protocol stand for.
-    pub(super) fn dialled(&self, address: IpAddr, port: u16, protocol: u8) -> Dialled {
+    /// What an address and port of a protocol stand for, for somebody whose packets come to node `at` first; `inside`: it
+    /// is the node itself or one of its pods.
+    pub(super) fn dialled(
+        &self,
+        (at, inside): (&str, bool),
+        address: IpAddr,
+        port: u16,
+        protocol: u8,
+    ) -> Dialled {
         let name = match protocol {
             6 => "TCP",
             17 => "UDP",
@@ -25,19 +32,31 @@ impl Known {
             _ => "",
         };
         let family = Family::of(address);
-        let services = &self.cluster.services;
-        let own = |ips: &[IpAddr]| ips.contains(&address);
-        let at_address = services.iter().filter(|s| own(&s.cluster_ips) || own(&s.external_ips));
-        let mut entries: Vec<_> =
-            at_address.flat_map(|s| &s.ports).filter(|p| p.port == port && p.protocol == name).collect();
+        let asked = |p: &&ServicePort, number: Option<u16>| number == Some(port) && p.protocol == name;
         let node = self.cluster.node_at(address);
-        if node.is_some() {
-            let ports = services.iter().flat_map(|s| &s.ports);
-            entries.extend(ports.filter(|p| p.node_port == Some(port) && p.protocol == name));
-        }
-        if let Some(entry) = entries.first() {
-            let of_family = entry.backends.iter().filter(|b| Family::of(b.address) == family);
-            return Dialled::OneOf(of_family.map(|b| (b.address, b.port)).collect());
+        for service in &self.cluster.services {
+            let internal = service.cluster_ips.contains(&address);
+            let external = service.external_ips.contains(&address);
+            let mut ports = service.ports.iter();
+            let own = ports.find(|p| {
+                ((internal || external) && asked(p, Some(p.port)))
+                    || (node.is_some() && asked(p, p.node_port))
+            });
+            let Some(own) = own else { continue };
+            // Local: the backends of the node that translates, save for that node's own clients.
+            let near = match (internal, node) {
+                (true, _) => service.internal_local.then_some(at),
+                (false, Some(node)) => {
+                    let away = service.local && !(inside && node.name == at);
+                    away.then_some(node.name.as_str())
+                }
+                (false, None) => (service.local && !inside).then_some(at),
+            };
+            let on = |b: &&Backend| self.node_of(&self.who(b.address));
+            let usable = own.backends.iter().filter(|b| {
+                Family::of(b.address) == family && near.is_none_or(|near| on(b).as_deref() == Some(near))
+            });
+            return Dialled::OneOf(usable.map(|b| (b.address, b.port)).collect());
         }
         if let Some(node) = node {
             let pods = self.cluster.pods.iter().filter(|p| p.node == node.name && !p.host_network);
@@ -48,7 +67,7 @@ impl Known {
                 }
             }
         }
-        match services.iter().any(|s| own(&s.cluster_ips)) {
+        match self.cluster.services.iter().any(|s| s.cluster_ips.contains(&address)) {
             true => Dialled::Nothing,
             false => Dialled::Itself,
         }
@@ -72,6 +91,6 @@ impl Known {
             }
             _ => dialled != target && replaced && *from == Who::Outside,
         };
-        Ends { from: from.clone(), source, to: self.who(target), target, unknown, away }
+        Ends { from: from.clone(), source, to: self.who(target), target, unknown, away, lawless: false }
     }
 }
