@@ -10,6 +10,7 @@
 mod agents;
 mod change;
 mod cluster;
+pub mod engine;
 mod error;
 mod exec;
 pub mod init;

@@ -38,6 +38,9 @@ fn underlay_egress(ctx: TcContext) -> i32 {
         if node && scene.marked().origin() == Origin::Peer {
             return drop(Reason::Plaintext);
         }
+        if scene.is_unstamped(skb) {
+            return drop(Reason::OriginLost);
+        }
         // WireGuard's own packets end here.
         return if !node && names_service(&scene, false) { drop(Reason::ServiceAddress) } else { PASS };
     }

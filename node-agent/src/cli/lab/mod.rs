@@ -1,9 +1,11 @@
 //! `ringfence lab`.
 mod arguments;
+mod engine;
 mod inside;
 mod show;
 
 pub(super) use arguments::LabCommand;
+pub(super) use engine::LabEngine;
 
 use crate::apply::mesh::BackendChoice;
 use crate::lab::{self, Changed, Lab, LabError, UpOptions};
