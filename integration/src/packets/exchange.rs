@@ -199,7 +199,8 @@ fn compare(
         let (sender, packet) = (draft.sender.clone(), journey.packet.clone());
         if let Some(answers_from) = answers_from {
             let sent = draft.packet.clone();
-            arrivals.push(Arrival { who: who.clone(), answers_from, sender, sent, packet });
+            let part = seen.as_ref().is_some_and(|reading| reading.fragment.is_some());
+            arrivals.push(Arrival { who: who.clone(), answers_from, sender, sent, packet, part });
         }
         (who, seen.and_then(|reading| reading.flow()))
     });

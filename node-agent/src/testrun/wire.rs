@@ -139,8 +139,7 @@ pub(super) fn quoted(packet: &[u8], at: usize) -> Option<Tuple> {
     addresses(inner)?;
     let (protocol, l4) = transport(inner)?;
     // Of ICMP only echoes are tracked here.
-    let echo = [0, 8, 128, 129].contains(inner.get(l4)?);
-    if matches!(protocol, ICMP | ICMPV6) && !echo {
+    if matches!(protocol, ICMP | ICMPV6) && ![0, 8, 128, 129].contains(inner.get(l4)?) {
         return None;
     }
     tuple(inner, protocol, l4)

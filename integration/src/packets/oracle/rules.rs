@@ -218,6 +218,11 @@ impl Oracle {
             (Dialled::OneOf(backends), _) if matches!(role, Role::Opens | Role::Either | Role::Middle) => {
                 self.dialling(sender, (reading, role), &backends, facts, (excuse, sent))
             }
+            // Its source was replaced, and not for leaving the cluster: as an answer through a Service, of which
+            // nothing is certain.
+            (Dialled::Itself, None) if facts.replaced && self.stays(sender, reading) => {
+                Ok(Expectation::new(Tri::Maybe, "translated, and no opening"))
+            }
             (Dialled::Itself, None) => {
                 let ends = self.ends(sender, &from, reading, reading.dst, facts.replaced);
                 let (verdict, rule) = self.untranslated(reading, role, &ends, sent)?;
@@ -232,6 +237,12 @@ impl Oracle {
             // An answer that is not certain, or one to a Service that nobody has opened.
             _ => Ok(Expectation::new(Tri::Maybe, "translated, and no opening")),
         }
+    }
+
+    /// To a pod or node; from an address that a node does not replace by its own.
+    fn stays(&self, sender: &Sender, reading: &Reading) -> bool {
+        let gateway = matches!(sender, Sender::Node(_)) && self.known.is_gateway(reading.src);
+        self.known.who(reading.dst) != Who::Outside && !gateway
     }
 
     /// For its own sake, or because of what was sent before.

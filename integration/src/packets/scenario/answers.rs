@@ -21,7 +21,7 @@ impl Scenario {
     pub(super) fn answer(&mut self, arrivals: &[Arrival]) -> Option<Draft> {
         // The latest most of all.
         let recent = if self.dice.chance(60) { arrivals.len().saturating_sub(12) } else { 0 };
-        let arrival = self.dice.pick(arrivals.get(recent..)?)?.clone();
+        let arrival = self.dice.pick(arrivals.get(recent..)?).filter(|a| !a.part)?.clone();
         let again = self.dice.chance(20);
         let packet = if again { &arrival.sent } else { &arrival.packet };
         let ethertype = if packet.first()? >> 4 == 4 { 0x0800 } else { 0x86dd };

@@ -9,7 +9,7 @@ impl Scenario {
     pub(super) fn error(&mut self, known: &Known, arrivals: &[Arrival]) -> Option<Draft> {
         if self.dice.chance(75) {
             let recent = if self.dice.chance(60) { arrivals.len().saturating_sub(12) } else { 0 };
-            let arrival = self.dice.pick(arrivals.get(recent..)?)?.clone();
+            let arrival = self.dice.pick(arrivals.get(recent..)?).filter(|a| !a.part)?.clone();
             return self.about(&arrival);
         }
         let v4 = self.family();

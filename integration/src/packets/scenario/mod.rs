@@ -46,6 +46,8 @@ pub struct Arrival {
     pub sent: Vec<u8>,
     /// As it arrived.
     pub packet: Vec<u8>,
+    /// It is a part of a datagram, which nobody answers.
+    pub part: bool,
 }
 
 /// Makes packets, one after the other.
