@@ -57,7 +57,7 @@ impl Scenario {
                     Some(port) if self.dice.chance(75) => Some(Target {
                         address,
                         port: port.port,
-                        protocol: Some(number(&port.protocol)).filter(|_| self.dice.chance(85)),
+                        protocol: self.dice.chance(85).then_some(number(&port.protocol)),
                     }),
                     _ => plain(address),
                 }
@@ -81,7 +81,7 @@ impl Scenario {
             _ => {
                 let service = self.dice.pick(&known.cluster.services)?;
                 let entry = self.dice.pick(&service.ports)?;
-                let protocol = Some(number(&entry.protocol)).filter(|_| self.dice.chance(95));
+                let protocol = self.dice.chance(95).then_some(number(&entry.protocol));
                 if let (Some(port), true) = (entry.node_port, self.dice.chance(45)) {
                     let address = self.a_node(known, v4)?.0;
                     return Some(Target { address, port, protocol });
