@@ -34,6 +34,9 @@ fn underlay_egress(ctx: TcContext) -> i32 {
     }
     let node = scene.to.is(AddressKind::RemoteNode);
     if !scene.source.exists() {
+        if scene.is_unstamped(skb) {
+            return drop(Reason::OriginLost);
+        }
         // WireGuard's own packets end here.
         return if !node && names_service(&scene, false) { drop(Reason::ServiceAddress) } else { PASS };
     }

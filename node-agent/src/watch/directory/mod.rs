@@ -42,7 +42,7 @@ pub use task::{TaskError, follow};
 pub use write::{WriteError, file_name, publish, remove, write};
 
 use gather::Gathered;
-use items::Items;
+use items::{Items, Keep};
 use std::path::Path;
 use std::sync::Arc;
 
@@ -135,7 +135,7 @@ fn read_files(paths: &[&Path]) -> (Vec<Items>, Vec<LoadError>) {
             Ok(files) => {
                 for file in files {
                     let file: Arc<Path> = file.into();
-                    match files::text(&file).and_then(|text| items::read(&file, &text)) {
+                    match files::text(&file).and_then(|text| items::read(&file, &text, Keep::All)) {
                         Ok(items) => read.push(items),
                         Err(error) => errors.push(error),
                     }

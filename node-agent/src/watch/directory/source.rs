@@ -2,7 +2,7 @@
 use super::differences::differences;
 use super::error::{LoadError, LoadErrors};
 use super::files::{self, Stamp};
-use super::items::{self, Items};
+use super::items::{self, Items, Keep};
 use super::loaded::Loaded;
 use super::patch::{self, Patch};
 use super::{Mode, Options, assemble, gather_all};
@@ -64,11 +64,6 @@ impl Source {
     /// The directory.
     pub fn directory(&self) -> &Path {
         &self.directory
-    }
-
-    /// What the last scan that succeeded read.
-    pub fn last(&self) -> Option<&Loaded> {
-        self.last.as_ref()
     }
 
     /// Looks at all files, reads those that are new and says what changed; nothing, if nothing did. The first scan that
@@ -195,7 +190,8 @@ fn read_file(path: &Path) -> Result<Cached, LoadError> {
     // The stamp first: what changes after it will show.
     let stamp = Stamp::of(path)?;
     let text = files::text(path)?;
-    Ok(Cached { stamp, items: Arc::new(items::read(&path.into(), &text)?) })
+    // Nothing is ever written back from here, so the JSON need not be kept.
+    Ok(Cached { stamp, items: Arc::new(items::read(&path.into(), &text, Keep::Values)?) })
 }
 
 /// A publication that was valid and is not any more stays as it was, with its problem.
