@@ -1,5 +1,7 @@
 //! What Ringfence costs, next to what others cost: `cargo xtask bench`.
 
+mod agent;
+mod alone;
 mod attach;
 mod change;
 mod changes;
@@ -8,7 +10,9 @@ mod empty;
 mod flat;
 mod flood;
 mod frames;
+mod labs;
 mod machine;
+mod manifests;
 mod measure;
 mod netns;
 mod nft;
@@ -18,8 +22,11 @@ mod pin;
 mod report;
 mod rig;
 mod scenario;
+mod stream;
+mod throughput;
 
 use std::fmt::Write as _;
+use std::net::SocketAddr;
 use std::path::{Path, PathBuf};
 use std::process::ExitCode;
 
@@ -46,6 +53,15 @@ struct Args {
     /// Only runs this contender of `packets` for some seconds, to be looked at with a profiler
     #[arg(long, value_name = "PART OF ITS NAME")]
     profile: Option<String>,
+    /// Only takes streams on this port: the receiving end of `throughput`
+    #[arg(long, hide = true)]
+    sink: Option<u16>,
+    /// Only sends a stream there
+    #[arg(long, hide = true)]
+    blast: Option<SocketAddr>,
+    /// For so long
+    #[arg(long, hide = true, default_value_t = 1)]
+    seconds: u64,
     /// What `cargo bench` adds
     #[arg(long, hide = true)]
     bench: bool,
@@ -59,6 +75,14 @@ enum Name {
     Flat,
     /// Milliseconds from a change to its enforcement
     Change,
+    /// An encrypted stream with enforcement, next to one without
+    Throughput,
+    /// The agent's memory
+    Memory,
+    /// What CNI ADD waits for
+    Cni,
+    /// Milliseconds from a changed manifest to its enforcement
+    Directory,
 }
 
 /// How long to measure.
@@ -85,6 +109,12 @@ fn main() -> ExitCode {
 }
 
 fn measure(args: &Args) -> Result<()> {
+    if let Some(port) = args.sink {
+        return stream::sink(port);
+    }
+    if let Some(to) = args.blast {
+        return stream::blast(to, args.seconds);
+    }
     let names = if args.names.is_empty() { Name::value_variants() } else { &args.names };
     let machine = Machine::this()?;
     ours::prepare()?;
@@ -95,7 +125,7 @@ fn measure(args: &Args) -> Result<()> {
     let mut sections = Vec::new();
     for name in names {
         println!("== {name:?}");
-        let section = run(*name, Effort { quick: args.quick })?;
+        let section = run(*name, args)?;
         println!("{section}");
         sections.push(section);
     }
@@ -108,13 +138,20 @@ fn measure(args: &Args) -> Result<()> {
     Ok(())
 }
 
-fn run(name: Name, effort: Effort) -> Result<Section> {
+fn run(name: Name, args: &Args) -> Result<Section> {
+    let effort = Effort { quick: args.quick };
+    let ringfence =
+        || args.ringfence.as_deref().context("this bench runs the agent: say which by --ringfence");
     let pins = Path::new(ours::PINS).join("ringfence-bench");
     let alone = |bench: fn(Effort, &Path) -> Result<Section>| on_one_core(|| bench(effort, &pins));
     match name {
         Name::Packets => alone(packets::run),
         Name::Flat => alone(flat::run),
         Name::Change => change::run(effort, &pins),
+        Name::Throughput => throughput::run(effort, ringfence()?),
+        Name::Memory => alone::memory(effort, ringfence()?, &pins),
+        Name::Cni => alone::cni(effort, ringfence()?, &pins),
+        Name::Directory => alone::directory(effort, ringfence()?, &pins),
     }
 }
 
