@@ -130,10 +130,7 @@ impl Scene {
         }
         let origin = self.marked().origin();
         if !origin.is_pod() {
-            // Unstamped, off a device that does not bear our programs yet: a veth between its making and CNI ADD. If it
-            // has a pod's address it is a pod's, whose policy is not known.
-            let stray = ifindex != 0 && origin == Origin::None;
-            return !stray || !locate(&self.packet.src).is_pods();
+            return true;
         }
         let at = locate(&self.packet.src);
         at.is(AddressKind::LocalPod) && at.owner != 0 && self.source_at(at.owner)
