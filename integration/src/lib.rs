@@ -5,4 +5,5 @@ pub mod evaluator;
 pub mod lab;
 pub mod mesh_lab;
 pub mod netns;
+pub mod packets;
 pub mod testrun;
