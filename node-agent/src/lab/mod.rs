@@ -15,6 +15,7 @@ mod error;
 mod exec;
 pub mod init;
 pub mod machine;
+mod names;
 mod namespaces;
 mod outside;
 mod parallel;
