@@ -57,6 +57,9 @@ impl Tier {
 /// Plants mistakes into the compiler, so it needs a build of its own.
 const SEEDED: &str = "pure_mistakes";
 
+/// Those of keyring/tests/ that plant mistakes into the rotation protocol.
+const ROTATION: [&str; 2] = ["rotation", "rotation_model"];
+
 /// Beginnings of the names of integration/tests/*.rs that need more than cargo.
 const PRIVILEGED: [&str; 3] = ["programs_", "lab_", "kernel_"];
 
@@ -135,6 +138,13 @@ fn pure(filter: Option<&str>) -> Result<Counts> {
         SEEDED,
     ]);
     counts += runner::tests(seeded.arg("--").args(filter))?;
+    // The model checker sees hundreds of thousands of states: not with a debug build.
+    let mut rotation = repo::cargo()?;
+    rotation.args(["test", "--release", "--package", "ringfence-keyring", "--features", "seeded-mistakes"]);
+    for target in ROTATION {
+        rotation.args(["--test", target]);
+    }
+    counts += runner::tests(rotation.args(["--no-fail-fast", "--"]).args(filter))?;
     Ok(counts)
 }
 
