@@ -187,7 +187,7 @@ impl Scene {
             addr: &packet.src.addr,
             party: self.from,
             protocol: packet.protocol,
-            port: packet.from_port(),
+            port: packet.reply_port(),
         }
     }
 

@@ -2,9 +2,14 @@
 //!
 //! A lab is taken down when its handle is dropped; `RINGFENCE_KEEP=1` leaves it up, and says how to enter it.
 
+mod ask;
 mod capture;
+mod frame;
+mod tap;
 
 pub use capture::Capture;
+pub use frame::{Frame, Kind};
+pub use tap::{Heard, Tap};
 
 use anyhow::{Context, Result, bail, ensure};
 use ringfence::status::StatusReport;
@@ -12,6 +17,7 @@ use std::cell::Cell;
 use std::fs;
 use std::path::{Path, PathBuf};
 use std::process::{Child, Command, Output, Stdio};
+use std::sync::atomic::{AtomicU32, Ordering};
 use std::time::{Duration, Instant};
 use tempfile::TempDir;
 
@@ -26,24 +32,35 @@ pub struct Lab {
 impl Lab {
     /// Brings a lab up from one manifest text. `name` is part of its name, so that one can be told from another.
     pub fn up(name: &str, manifest: &str, arguments: &[&str]) -> Result<Self> {
-        let binary = std::env::var_os("RINGFENCE_BIN").context(
-            "RINGFENCE_BIN is not set: `cargo xtask test lab` builds the binary and names it there",
-        )?;
-        let manifests = tempfile::tempdir()?;
-        fs::write(manifests.path().join("cluster.yaml"), manifest)?;
-        let lab = Self {
-            name: format!("{name}-{}", std::process::id()),
-            binary: binary.into(),
-            manifests,
-            captures: Cell::new(0),
-        };
-        eprintln!("enter with: {} lab exec --name {} TARGET -- CMD", lab.binary.display(), lab.name);
-        let path = lab.manifests.path().to_string_lossy().into_owned();
-        let mut all = vec!["up", "--name", &lab.name];
-        all.extend(arguments);
-        all.push(&path);
-        lab.ringfence(&all)?;
+        let lab = Self::new(name)?;
+        let file = lab.manifests.path().join("cluster.yaml");
+        fs::write(&file, manifest)?;
+        lab.begin(&file, arguments)?;
         Ok(lab)
+    }
+
+    /// Brings a lab up from a directory of manifests.
+    pub fn of(name: &str, directory: &Path, arguments: &[&str]) -> Result<Self> {
+        let lab = Self::new(name)?;
+        lab.begin(directory, arguments)?;
+        Ok(lab)
+    }
+
+    fn new(name: &str) -> Result<Self> {
+        static NUMBER: AtomicU32 = AtomicU32::new(0);
+        let number = NUMBER.fetch_add(1, Ordering::Relaxed);
+        Ok(Self {
+            name: format!("{name}-{}-{number}", std::process::id()),
+            binary: binary()?,
+            manifests: tempfile::tempdir()?,
+            captures: Cell::new(0),
+        })
+    }
+
+    fn begin(&self, manifests: &Path, arguments: &[&str]) -> Result<()> {
+        eprintln!("enter with: {} lab exec --name {} TARGET -- CMD", self.binary.display(), self.name);
+        let path = manifests.to_string_lossy().into_owned();
+        self.lab(&["up"], &[arguments, &[&path]].concat()).map(drop)
     }
 
     /// A copy of the binary under another name, as an upgrade installs one.
@@ -140,6 +157,21 @@ impl Drop for Lab {
             eprintln!("the lab {} is not gone: {e:#}", self.name);
         }
     }
+}
+
+/// The binary under test: `RINGFENCE_BIN`, which `cargo xtask test` sets, else the one beside the tests' own.
+pub fn binary() -> Result<PathBuf> {
+    if let Some(path) = std::env::var_os("RINGFENCE_BIN") {
+        return Ok(path.into());
+    }
+    let mut directory = std::env::current_exe()?;
+    directory.pop();
+    if directory.ends_with("deps") {
+        directory.pop();
+    }
+    let path = directory.join("ringfence");
+    ensure!(path.exists(), "{} is missing: cargo build -p ringfence, or set RINGFENCE_BIN", path.display());
+    Ok(path)
 }
 
 fn said(output: Output, what: &[&str]) -> Result<String> {

@@ -28,6 +28,7 @@ pub mod sctp;
 pub mod services;
 pub mod state;
 pub mod status;
+pub mod stream;
 mod underlay;
 mod up;
 mod wires;

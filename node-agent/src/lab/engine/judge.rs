@@ -5,7 +5,7 @@ use crate::watch::queries::{Answer, Verdict};
 use std::collections::BTreeSet;
 
 /// How long the first, the second and later rounds wait, in milliseconds.
-const PATIENCE: [u32; 3] = [500, 1500, 3000];
+const PATIENCE: [u32; 3] = [400, 1000, 3000];
 /// Tries a backend and round.
 const TRIES: usize = 4;
 /// Rounds in which all is well but some backend is not met, until it counts as out of reach: with four tries a backend
@@ -31,20 +31,29 @@ impl Judge {
         self.answer.clone()
     }
 
+    /// A try of what was answered before: if that stays silent now, it is the machine that is too busy.
+    pub(super) fn control(&self, round: usize) -> Option<Attempt> {
+        let allowed = self.answer.as_ref().is_some_and(|answer| answer.verdict == Verdict::Allow);
+        allowed.then(|| self.attempt(round))
+    }
+
+    fn attempt(&self, round: usize) -> Attempt {
+        Attempt {
+            id: 0,
+            to: self.question.to,
+            protocol: self.question.protocol,
+            source: self.question.source,
+            timeout_ms: PATIENCE[round.min(PATIENCE.len() - 1)],
+        }
+    }
+
     /// What to try in this round.
     pub(super) fn attempts(&self, round: usize) -> Vec<Attempt> {
         let count = match &self.question.there {
             There::Backends(all) if all.len() > 1 => all.len() * TRIES,
             _ => 1,
         };
-        let attempt = Attempt {
-            id: 0,
-            to: self.question.to,
-            protocol: self.question.protocol,
-            source: self.question.source,
-            timeout_ms: PATIENCE[round.min(PATIENCE.len() - 1)],
-        };
-        vec![attempt; count]
+        vec![self.attempt(round); count]
     }
 
     /// Takes in what came of a round; whether that brought anything new.

@@ -8,6 +8,7 @@ mod judge;
 mod prober;
 mod question;
 
+use super::probe::{Attempt, Outcome, Seen};
 use super::{Lab, LabError, OUTSIDE, parallel, services};
 use crate::watch::directory::Loaded;
 use crate::watch::queries::{Answer, Party, Resolved, Verdict};
@@ -20,6 +21,10 @@ use std::net::IpAddr;
 
 /// Networks that are probed from at once.
 const AT_ONCE: usize = 12;
+/// Tries of what was answered before, in each later round.
+const CONTROLS: usize = 4;
+/// Rounds, however busy the machine is.
+const MOST: usize = 12;
 
 /// Where probes start: a machine and a network namespace on it.
 type Place = (String, Option<String>);
@@ -59,31 +64,41 @@ fn ask(
     mut asked: Vec<(usize, Judge)>,
 ) -> Result<Vec<(usize, Answer)>, LabError> {
     let mut prober = Prober::start(lab, machine, netns.as_deref())?;
-    let mut round = 0;
-    loop {
-        let attempts: Vec<_> = asked
-            .iter()
-            .enumerate()
-            .filter(|(_, (_, judge))| judge.answer().is_none())
-            .flat_map(|(k, (_, judge))| judge.attempts(round).into_iter().map(move |attempt| (k, attempt)))
-            .collect();
-        if attempts.is_empty() {
+    for round in 0..MOST {
+        let pending = |judge: &Judge| judge.answer().is_none();
+        let controls: Vec<Attempt> = if round == 0 {
+            Vec::new()
+        } else {
+            asked.iter().filter_map(|(_, judge)| judge.control(round)).take(CONTROLS).collect()
+        };
+        let mut owners: Vec<Option<usize>> = vec![None; controls.len()];
+        let mut attempts = controls;
+        for (k, (_, judge)) in asked.iter().enumerate().filter(|(_, (_, judge))| pending(judge)) {
+            let more = judge.attempts(round);
+            owners.extend(std::iter::repeat_n(Some(k), more.len()));
+            attempts.extend(more);
+        }
+        if !asked.iter().any(|(_, judge)| pending(judge)) {
             break;
         }
-        let outcomes = prober.run(attempts.iter().map(|(_, attempt)| attempt.clone()).collect())?;
-        let mut by_question: BTreeMap<usize, Vec<_>> = BTreeMap::new();
-        for ((k, _), outcome) in attempts.iter().zip(outcomes) {
-            by_question.entry(*k).or_default().push(outcome);
+        let outcomes = prober.run(attempts)?;
+        let mut by_question: BTreeMap<usize, Vec<Outcome>> = BTreeMap::new();
+        let mut busy = false;
+        for (owner, outcome) in owners.into_iter().zip(outcomes) {
+            match owner {
+                Some(k) => by_question.entry(k).or_default().push(outcome),
+                None => busy |= outcome.seen == Seen::Silent,
+            }
         }
         let mut changed = false;
         for (k, outcomes) in by_question {
             changed |= asked[k].1.hear(&outcomes);
         }
-        round += 1;
-        if round >= 2 && !changed {
-            asked.iter_mut().for_each(|(_, judge)| judge.close());
+        if round > 0 && !changed && !busy {
+            break;
         }
     }
+    asked.iter_mut().for_each(|(_, judge)| judge.close());
     Ok(asked.into_iter().filter_map(|(i, judge)| Some((i, judge.answer()?))).collect())
 }
 

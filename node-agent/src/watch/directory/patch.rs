@@ -26,7 +26,7 @@ pub(super) fn is_independent(all: &Gathered) -> bool {
         && all.endpoints.is_empty()
         && all.problems.is_empty()
         && !all.nodes.is_empty()
-        && all.nodes.values().all(|n| complete_node(n))
+        && all.nodes.values().all(complete_node)
         && all.pods.values().all(|p| complete_pod(&p.value, |node| all.nodes.contains_key(node)))
         && all.services.values().all(|s| complete_service(&s.value))
         && names.all(|name| all.namespaces.contains_key(&name.namespace))
