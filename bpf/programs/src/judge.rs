@@ -1,6 +1,7 @@
 //! What policy says, without flows.
 use crate::class::{NO_SERVICE, Party, service};
 use crate::maps::{RF_POLICY, RF_PORTS};
+use crate::mistake::mistaken;
 use crate::packet::{ALL_UNKNOWN, PORT_UNKNOWN, protocol};
 use ringfence_abi::{Addr, AddressKind, PolicyKey, PolicyValue};
 
@@ -27,7 +28,7 @@ fn admits(value: &PolicyValue, protocol: u32, port: u32) -> bool {
         protocol::SCTP => value.sctp,
         _ => value.other,
     };
-    if port == ALL_UNKNOWN {
+    if port == ALL_UNKNOWN && !mistaken!(UnreadableIsOther) {
         let all = PolicyValue::ALL;
         return value.tcp == all && value.udp == all && value.sctp == all && value.other == all;
     }
@@ -42,7 +43,7 @@ fn admits(value: &PolicyValue, protocol: u32, port: u32) -> bool {
 #[inline(always)]
 fn in_bitmap(index: u32, port: u32) -> bool {
     let Some(bitmap) = RF_PORTS.get(index) else { return false };
-    let port = u16::from_be(port as u16);
+    let port = if mistaken!(PortsSwapped) { port as u16 } else { u16::from_be(port as u16) };
     bitmap.words[usize::from(port >> 6)] & (1 << (port & 63)) != 0
 }
 

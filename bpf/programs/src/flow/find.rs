@@ -4,6 +4,7 @@ use super::prove::prove;
 use super::time::{idle, now, touch};
 use crate::icmp_error::is_error;
 use crate::maps::RF_FLOWS;
+use crate::mistake::mistaken;
 use crate::packet::{Packet, protocol, sctp, tcp};
 use crate::verdict::count;
 use ringfence_abi::Counter;
@@ -40,7 +41,7 @@ unsafe extern "C" fn rf_find(packet: *const Packet, generation: u32) -> u32 {
 
 #[inline(always)]
 fn search(packet: &Packet, generation: u32) -> u32 {
-    if !packet.whole() || opens(packet) {
+    if !packet.whole() || (opens(packet) && !mistaken!(SynIsReply)) {
         return Found::NOTHING;
     }
     let at = directed(packet);
@@ -53,7 +54,7 @@ fn search(packet: &Packet, generation: u32) -> u32 {
     if idle(&at.key, flow, now) || !plausible(packet, opener) {
         return Found::NOTHING;
     }
-    if flow.generation != generation {
+    if flow.generation != generation && !mistaken!(GenerationIgnored) {
         if !prove(flow, &at.key) {
             let _ = RF_FLOWS.remove(&at.key);
             count(Counter::FlowRevoked);
@@ -81,7 +82,7 @@ pub(super) fn opens(packet: &Packet) -> bool {
 #[inline(always)]
 fn plausible(packet: &Packet, opener: bool) -> bool {
     match (packet.protocol, packet.kind) {
-        (protocol::ICMP, 8) | (protocol::ICMPV6, 128) => opener,
+        (protocol::ICMP, 8) | (protocol::ICMPV6, 128) => opener || mistaken!(EchoRequestIsReply),
         (protocol::ICMP, 0) | (protocol::ICMPV6, 129) => !opener,
         _ => !is_error(packet),
     }
