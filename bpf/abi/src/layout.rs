@@ -28,5 +28,6 @@ layout! {
     FragmentKey = 40,
     FragmentValue = 16,
     PortRoles = 16384,
+    Hint = 8,
     Config = 24,
 }

@@ -1,7 +1,7 @@
 //! ICMP errors: they pass if what they quote was allowed, so that path MTU discovery and unreachables work.
 use crate::bytes::Skb;
 use crate::class::locate;
-use crate::flow::{Found, find};
+use crate::flow::{ANYONE, Found, find};
 use crate::judge::{Target, allows, egress_allows};
 use crate::packet::{Packet, protocol};
 use crate::parse::quoted;
@@ -26,7 +26,7 @@ pub(crate) fn icmp_error(skb: Skb, scene: &mut Scene) -> bool {
     scene.packet.whole()
         && is_error(&scene.packet)
         && quoted(skb, &mut scene.packet, scene.source.exists())
-        && (find(&scene.packet, scene.generation) != Found::NOTHING || by_policy(scene))
+        && (find(&scene.packet, scene.generation, ANYONE, ANYONE) != Found::NOTHING || by_policy(scene))
 }
 
 /// Without a flow, policy is asked about the quoted packet, for each direction that has refused.

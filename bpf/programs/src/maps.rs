@@ -4,8 +4,8 @@ use aya_ebpf::macros::map;
 use aya_ebpf::maps::{Array, HashMap, LpmTrie, LruHashMap, PerCpuArray};
 use ringfence_abi::reason::COUNTERS_LEN;
 use ringfence_abi::{
-    Addr, AddressValue, Config, EndpointValue, FlowKey, FlowValue, FragmentKey, FragmentValue, PolicyKey,
-    PolicyValue, PortBitmap, PortRoles, PrefixValue, ServiceKey, ServiceValue,
+    Addr, AddressValue, Config, EndpointValue, FlowKey, FlowValue, FragmentKey, FragmentValue, Hint,
+    PolicyKey, PolicyValue, PortBitmap, PortRoles, PrefixValue, ServiceKey, ServiceValue,
 };
 
 #[map]
@@ -32,6 +32,8 @@ pub(crate) static RF_FRAGMENTS: LruHashMap<FragmentKey, FragmentValue> =
     LruHashMap::with_max_entries(4096, 0);
 #[map]
 pub(crate) static RF_ROLES: HashMap<u32, PortRoles> = HashMap::with_max_entries(1024, BPF_F_NO_PREALLOC);
+#[map]
+pub(crate) static RF_HINTS: Array<Hint> = Array::with_max_entries(Hint::LEN, 0);
 #[map]
 pub(crate) static RF_COUNTERS: PerCpuArray<u64> = PerCpuArray::with_max_entries(COUNTERS_LEN, 0);
 #[map]

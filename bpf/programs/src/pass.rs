@@ -1,6 +1,6 @@
 //! What lets a packet pass that policy refuses, and what must be kept so that the reply may.
 use crate::bytes::Skb;
-use crate::flow::{Found, ensure, find};
+use crate::flow::{ANYONE, Found, ensure, find};
 use crate::icmp_error::icmp_error;
 use crate::judge::{egress_allows, ingress_allows};
 use crate::resume::resumes;
@@ -8,10 +8,24 @@ use crate::scene::Scene;
 use crate::verdict::count;
 use ringfence_abi::{AddressKind, Counter};
 
-/// A reply on a known flow. What the opener sends lives by policy alone, packet by packet.
+/// A reply on a known flow between these pods.
 #[inline(always)]
-pub(crate) fn known(scene: &Scene) -> bool {
-    if find(&scene.packet, scene.generation) != Found::REPLY {
+pub(crate) fn replies(scene: &Scene) -> bool {
+    hit(scene, Found::REPLY)
+}
+
+/// A packet on a known flow between these pods that its sender opened, past the first.
+#[inline(always)]
+pub(crate) fn goes_on(scene: &Scene) -> bool {
+    hit(scene, Found::OPENER)
+}
+
+#[inline(always)]
+fn hit(scene: &Scene, wanted: u32) -> bool {
+    // What was masqueraded, or comes to this node, may be for a pod that only NAT knows.
+    let direct = scene.target.exists() || scene.to.is_remote();
+    let receiver = if direct { scene.target.id } else { ANYONE };
+    if find(&scene.packet, scene.generation, scene.source.id, receiver) != wanted {
         return false;
     }
     count(Counter::FlowHit);
@@ -22,9 +36,12 @@ pub(crate) fn known(scene: &Scene) -> bool {
 /// what it quotes, so nothing but the verdict may follow.
 #[inline(always)]
 pub(crate) fn excused(skb: Skb, scene: &mut Scene) -> bool {
-    if known(scene) {
-        return true;
-    }
+    replies(scene) || excused_without_flow(skb, scene)
+}
+
+/// The same, where the flow has been looked for in vain.
+#[inline(always)]
+pub(crate) fn excused_without_flow(skb: Skb, scene: &mut Scene) -> bool {
     if resumes(scene) {
         count(Counter::FlowResumed);
         return true;

@@ -1,6 +1,6 @@
 //! How many entries each table holds.
 use crate::policy::tables::Tables;
-use ringfence_abi::{PolicyValue, names, reason};
+use ringfence_abi::{Hint, PolicyValue, names, reason};
 use std::collections::{BTreeMap, HashMap};
 use std::hash::Hash;
 
@@ -27,6 +27,7 @@ impl Sizes {
         sizes.insert(names::PORTS, (tables / 64).max(PolicyValue::FIRST_BITMAP + 2));
         sizes.insert(names::FLOWS, flows.max(64));
         sizes.insert(names::FRAGMENTS, (flows / 16).max(64));
+        sizes.insert(names::HINTS, Hint::LEN);
         sizes.insert(names::COUNTERS, reason::COUNTERS_LEN);
         sizes.insert(names::CONFIG, 1);
         Self(sizes)
