@@ -2,4 +2,6 @@
 
 pub mod cluster;
 pub mod evaluator;
+pub mod mesh_lab;
+pub mod netns;
 pub mod testrun;

@@ -6,8 +6,9 @@ use nix::mount::{MsFlags, mount};
 use nix::sched::{CloneFlags, unshare};
 use ringfence::apply::bpf::object::OBJECT;
 use ringfence::apply::bpf::{AttachMode, Datapath, Device, Options, Role, Sizes};
+use ringfence::plan::datapath::{Plan, plan};
 use ringfence::policy::tables::Tables;
-use ringfence_abi::{Addr, AddressValue, PolicyKey, PolicyValue, PortBitmap, PrefixValue};
+use ringfence_abi::{Addr, AddressValue, Config, PolicyKey, PolicyValue, PortBitmap, PrefixValue};
 use std::net::{IpAddr, Ipv4Addr};
 use std::path::{Path, PathBuf};
 use std::process::Command;
@@ -69,6 +70,14 @@ fn tables(n: u32) -> Result<Tables> {
     bitmap.words[1] = 1 << 16;
     tables.bitmaps.insert(PolicyValue::FIRST_BITMAP, Arc::new(bitmap));
     Ok(tables)
+}
+
+fn way(from: &Tables, to: &Tables) -> Plan {
+    plan(from, to, &Config::default())
+}
+
+fn go(datapath: &mut Datapath, plan: &Plan) -> Result<()> {
+    Ok(plan.actions().try_for_each(|action| datapath.apply(action))?)
 }
 
 fn links(pins: &Path) -> Result<Vec<String>> {
@@ -163,19 +172,21 @@ fn tables_grow_with_all_their_entries_and_the_next_agent_finds_them() -> Result<
         let devices = [device("eth0", Role::Underlay)?];
         let mut datapath = Datapath::open(options(&pins, AttachMode::Tcx, 64), netlink.clone())?;
         let few = tables(40)?;
-        ensure!(datapath.reserve(&Tables::default(), &few)?.is_empty(), "40 fit into 64");
-        datapath.fill(&few)?;
+        let way = way(&Tables::default(), &few);
+        ensure!(datapath.reserve(&way.peak(&Tables::default()))?.is_empty(), "40 fit into 64");
+        go(&mut datapath, &way)?;
         datapath.commit()?;
         datapath.ensure_hooks(&devices).await;
         ensure!(datapath.observe()? == few, "what was written is read back");
 
         let many = tables(1000)?;
-        let grew = datapath.reserve(&few, &many)?;
+        let way = self::way(&few, &many);
+        let grew = datapath.reserve(&way.peak(&few))?;
         ensure!(grew.contains(&"RF_ADDRESSES") && !grew.contains(&"RF_SERVICES"), "{grew:?}");
         ensure!(datapath.observe()? == few, "growing changes no entry");
         let done = datapath.ensure_hooks(&devices).await;
         ensure!(done.changed == 2 && done.errors.is_empty(), "hooks move to the bigger tables: {done:?}");
-        datapath.fill(&many)?;
+        go(&mut datapath, &way)?;
         ensure!(datapath.observe()? == many);
         let sets: Vec<_> = std::fs::read_dir(pins.join("sets"))?.collect::<std::io::Result<_>>()?;
         ensure!(sets.len() == 1, "the smaller tables are gone");
@@ -193,7 +204,7 @@ fn an_agent_killed_while_tables_grow_leaves_the_old_ones_in_force() -> Result<()
     on_a_node(|netlink, pins| async move {
         let few = tables(10)?;
         let mut datapath = Datapath::open(options(&pins, AttachMode::Tcx, 64), netlink.clone())?;
-        datapath.fill(&few)?;
+        go(&mut datapath, &way(&Tables::default(), &few))?;
         datapath.commit()?;
         drop(datapath);
         // As if killed between making the next set and filling it.
@@ -201,8 +212,9 @@ fn an_agent_killed_while_tables_grow_leaves_the_old_ones_in_force() -> Result<()
         let mut datapath = Datapath::open(options(&pins, AttachMode::Tcx, 64), netlink)?;
         ensure!(datapath.observe()? == few);
         let many = tables(500)?;
-        datapath.reserve(&few, &many)?;
-        datapath.fill(&many)?;
+        let way = way(&few, &many);
+        datapath.reserve(&way.peak(&few))?;
+        go(&mut datapath, &way)?;
         ensure!(datapath.observe()? == many);
         Ok(())
     })
@@ -213,7 +225,7 @@ fn tables_of_another_build_that_do_not_fit_are_begun_anew_and_the_others_kept() 
     on_a_node(|netlink, pins| async move {
         let few = tables(10)?;
         let mut datapath = Datapath::open(options(&pins, AttachMode::Tcx, 64), netlink.clone())?;
-        datapath.fill(&few)?;
+        go(&mut datapath, &way(&Tables::default(), &few))?;
         datapath.commit()?;
         drop(datapath);
         // Another build had another layout of one table.

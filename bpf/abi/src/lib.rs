@@ -20,6 +20,6 @@ pub use flow::{FlowKey, FlowValue, FragmentKey, FragmentValue, Hint, PortRoles};
 pub use mark::{Mark, Origin};
 pub use reason::{Counter, Reason};
 pub use tables::{
-    AddressKind, AddressValue, EndpointValue, PolicyKey, PolicyValue, PortBitmap, PrefixValue, ServiceKey,
-    ServiceValue,
+    AddressKind, AddressValue, EndpointValue, NearEndpoint, PolicyKey, PolicyValue, PortBitmap, PrefixValue,
+    ServiceKey, ServiceValue,
 };

@@ -6,6 +6,8 @@ pub const ADDRESSES: &str = "RF_ADDRESSES";
 pub const PREFIXES: &str = "RF_PREFIXES";
 /// ifindex `-> EndpointValue`, hash.
 pub const ENDPOINTS: &str = "RF_ENDPOINTS";
+/// last bits of an ifindex `-> NearEndpoint`, array of [`crate::NearEndpoint::LEN`].
+pub const NEAR: &str = "RF_NEAR";
 /// `ServiceKey -> ServiceValue`, hash.
 pub const SERVICES: &str = "RF_SERVICES";
 /// `PolicyKey -> PolicyValue`, hash.
@@ -27,8 +29,9 @@ pub const COUNTERS: &str = "RF_COUNTERS";
 pub const CONFIG: &str = "RF_CONFIG";
 
 /// Every table, in no order.
-pub const MAPS: [&str; 12] = [
-    ADDRESSES, PREFIXES, ENDPOINTS, SERVICES, POLICY, PORTS, FLOWS, FRAGMENTS, ROLES, HINTS, COUNTERS, CONFIG,
+pub const MAPS: [&str; 13] = [
+    ADDRESSES, PREFIXES, ENDPOINTS, NEAR, SERVICES, POLICY, PORTS, FLOWS, FRAGMENTS, ROLES, HINTS, COUNTERS,
+    CONFIG,
 ];
 
 /// Host side of a veth, tc ingress.

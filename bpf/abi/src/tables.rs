@@ -76,6 +76,34 @@ impl EndpointValue {
     pub const DENY_ALL: u32 = 1;
 }
 
+/// Value of `RF_NEAR` (array; the index is the last bits of the veth's ifindex): a copy of an entry of `RF_ENDPOINTS` that
+/// is found without hashing. Not every endpoint has one, for two may claim the same place; one that has is read here only.
+///
+/// So that no program ever reads half a value as a whole one: a place is taken by writing the value with `ifindex` 0 and
+/// then with the ifindex; it is given up by writing the same value with 0. So that a writer that was killed between two
+/// writes is noticed by the next: written before the entry of `RF_ENDPOINTS`, given up before that is removed.
+#[repr(C)]
+#[derive(Clone, Copy, PartialEq, Eq, Debug, Default)]
+pub struct NearEndpoint {
+    /// Whose it is; 0: nobody's.
+    pub ifindex: u32,
+    /// Zero.
+    pub pad: u32,
+    /// The endpoint.
+    pub value: EndpointValue,
+}
+
+impl NearEndpoint {
+    /// Entries of `RF_NEAR`.
+    pub const LEN: u32 = 16_384;
+
+    /// The place of a veth.
+    #[inline(always)]
+    pub const fn place(ifindex: u32) -> u32 {
+        ifindex & (Self::LEN - 1)
+    }
+}
+
 /// Key of `RF_SERVICES` (hash). With `port` and `protocol` 0 it says only that the address is a ClusterIP.
 #[repr(C)]
 #[derive(Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Debug, Default)]

@@ -10,6 +10,7 @@ use ringfence::apply::bpf::{
     AttachMode, Attached, Datapath, Device, Options, Pins, Role, Sizes, object::OBJECT,
 };
 use ringfence::model::ObjectName;
+use ringfence::plan::datapath::{Action, plan};
 use ringfence::policy::Compiler;
 use ringfence::policy::tables::{LocalEndpoint, LocalView, Tables};
 use ringfence_abi::{Config, FlowKey, FlowValue, Mark, names};
@@ -77,8 +78,9 @@ impl Ours {
                     mode: AttachMode::of_this_kernel(),
                 };
                 let mut datapath = Datapath::open(options, netlink)?;
-                datapath.fill(&tables)?;
-                datapath.set_config(&config(&tables))?;
+                let way = plan(&Tables::default(), &tables, &Config::default());
+                way.actions().try_for_each(|action| datapath.apply(action))?;
+                datapath.apply(&Action::SetConfig(config(&tables)))?;
                 datapath.commit()?;
                 let Attached { errors, .. } = datapath.ensure_hooks(&devices).await;
                 if !errors.is_empty() {

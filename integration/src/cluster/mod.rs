@@ -2,6 +2,7 @@
 //! CNI plugins that a distribution ships and ours, sockets opened by the test inside pods. Needs root.
 
 mod cni;
+pub mod machine;
 mod node;
 mod pod;
 
@@ -9,8 +10,7 @@ pub use node::Node;
 pub use pod::{Pod, in_netns};
 
 use anyhow::{Context, Result, bail};
-use ringfence::lab::machine;
-use ringfence::lab::state::Machine;
+use machine::Machine;
 use std::fs;
 use std::path::{Path, PathBuf};
 use std::process::Command;
@@ -106,7 +106,7 @@ impl Drop for Cluster {
 
 fn start(dir: &Path, name: &str, tag: &str) -> Result<Machine> {
     let (log, ready) = (dir.join(format!("{name}.log")), dir.join(format!("{name}.ready")));
-    Ok(machine::start(name, tag, &log, &ready)?)
+    machine::start(name, tag, &log, &ready)
 }
 
 /// Polls until `check` holds.

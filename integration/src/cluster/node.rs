@@ -1,7 +1,7 @@
 //! One node: a machine, its addresses, its agent.
+use super::machine::Machine;
 use super::{Pod, cni, eventually};
 use anyhow::{Context, Result, ensure};
-use ringfence::lab::state::Machine;
 use ringfence::status::StatusReport;
 use std::fs;
 use std::path::{Path, PathBuf};

@@ -1,4 +1,8 @@
 //! Runs the agent's `model` engine over manifests, to be held against the slow evaluator.
+#![allow(dead_code, reason = "each test that uses this needs a part of it")]
+
+pub(crate) mod evolve;
+
 use ringfence::desired::Snapshot;
 use ringfence::policy::verdict::Engine;
 use ringfence::watch::directory::{Mode, read};

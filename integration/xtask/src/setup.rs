@@ -30,8 +30,9 @@ const LLVM: [Package; 4] = [
     package("libzstd-dev", "LLVM compresses sections with it"),
 ];
 
-const LAB: [Package; 6] = [
+const LAB: [Package; 7] = [
     package("nftables", "masquerade and Service NAT in labs"),
+    package("iptables", "the CNI plugin portmap (hostPort) calls it"),
     package("iproute2", "namespaces and links of labs, and looking at them"),
     package("tcpdump", "captures on the underlay"),
     package("iputils-ping", "reachability checks"),

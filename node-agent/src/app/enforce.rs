@@ -1,12 +1,14 @@
 //! Policy from snapshot to kernel: compile, plan by difference, apply.
-use super::{Config, interim};
+use super::Config;
 use crate::apply::bpf::{Datapath, DatapathError};
 use crate::desired::Snapshot;
 use crate::endpoint::Record;
 use crate::model::Problem;
+use crate::plan::datapath::{Action, Plan, plan};
 use crate::policy::tables::{LocalEndpoint, LocalView, Tables};
 use crate::policy::{CompileOutput, Compiler};
-use ringfence_abi::{Addr, EndpointValue};
+use nix::time::{ClockId, clock_gettime};
+use ringfence_abi::{self as abi, Addr, EndpointValue};
 use std::collections::BTreeSet;
 use std::net::IpAddr;
 use std::sync::Arc;
@@ -23,7 +25,8 @@ pub(super) type SharedDatapath = Arc<Mutex<Datapath>>;
 /// What is still to be done of a plan.
 #[derive(Debug)]
 struct Pending {
-    from: Arc<Tables>,
+    plan: Plan,
+    begun: bool,
     target: Arc<Tables>,
     compiled: u64,
     snapshot: u64,
@@ -114,43 +117,52 @@ impl Enforcer {
             }
         };
         self.observed = Some(observed.clone());
-        if Arc::ptr_eq(&observed, &tables) {
-            self.enforced_snapshot = snapshot.revision;
-            self.pending = None;
-            return Ok(false);
+        let [zero, one] = [self.config.ports.zero, self.config.ports.one];
+        let present = datapath.maps().config()?;
+        let config = abi::Config { wireguard_ports: [zero.to_be(), one.to_be()], ..present };
+        let mut plan = plan(&observed, &tables, &config);
+        if present != config {
+            // Nothing else that a plan does changes the ports.
+            plan.enforce.insert(0, Action::SetConfig(config));
         }
-        let grew = datapath.reserve(&observed, &tables)?;
+        if restricts(&plan, &observed) {
+            stamp(&mut plan, present.generation);
+        }
+        let grew = datapath.reserve(&plan.peak(&observed))?;
         if !grew.is_empty() {
             tracing::info!(tables = ?grew, "tables grew");
         }
-        self.pending =
-            Some(Pending { from: observed, target: tables, compiled: revision, snapshot: snapshot.revision });
+        self.pending = Some(Pending {
+            plan,
+            begun: false,
+            target: tables,
+            compiled: revision,
+            snapshot: snapshot.revision,
+        });
         Ok(!grew.is_empty())
     }
 
-    /// Does everything up to the first grace period: after that what is new is in force.
+    /// Does everything after which what is new is in force.
     pub(super) async fn begin(&mut self) -> Result<(), DatapathError> {
-        let Some(pending) = &self.pending else { return Ok(()) };
-        // If anything fails, only the kernel knows how far it went.
-        self.observed = None;
+        let Some(pending) = &mut self.pending else { return Ok(()) };
         let mut datapath = self.datapath.lock().await;
-        let ports = [self.config.ports.zero, self.config.ports.one];
-        interim::begin(&mut datapath, &pending.from, &pending.target, ports)?;
+        if !pending.plan.is_empty() {
+            // If anything fails, only the kernel knows how far it went.
+            self.observed = None;
+            pending.plan.enforce.iter().try_for_each(|action| datapath.apply(action))?;
+        }
         datapath.commit()?;
+        pending.begun = true;
         self.enforced = pending.target.clone();
         self.enforced_snapshot = pending.snapshot;
         Ok(())
     }
 
-    /// Waits for the grace period, and does the rest.
+    /// Removes what is left over, after a grace period.
     pub(super) async fn finish(&mut self) -> Result<(), DatapathError> {
-        let Some(pending) = self.pending.take() else { return Ok(()) };
-        if !Arc::ptr_eq(&self.enforced, &pending.target) {
-            // It never began.
-            return Ok(());
-        }
+        let Some(pending) = self.pending.take().filter(|pending| pending.begun) else { return Ok(()) };
         let mut datapath = self.datapath.lock().await;
-        interim::finish(&mut datapath, &pending.from, &pending.target)?;
+        pending.plan.retire.iter().try_for_each(|action| datapath.apply(action))?;
         self.compiler.applied(pending.compiled);
         self.observed = Some(pending.target);
         Ok(())
@@ -173,9 +185,46 @@ impl Enforcer {
             v6: address(true),
             ..EndpointValue::default()
         };
-        self.observed = None;
-        self.datapath.lock().await.put_endpoint(record.ifindex, &entry)?;
+        let observed = self.observed.take();
+        self.datapath.lock().await.apply(&Action::PutEndpoint(record.ifindex, entry))?;
         Arc::make_mut(&mut self.enforced).endpoints.insert(record.ifindex, entry);
+        self.observed = observed.map(|mut observed| {
+            Arc::make_mut(&mut observed).endpoints.insert(record.ifindex, entry);
+            observed
+        });
         Ok(())
     }
+}
+
+/// Whether a plan changes what is said of anybody who is already there; a new pod or peer changes nothing for others.
+fn restricts(plan: &Plan, observed: &Tables) -> bool {
+    plan.enforce.iter().any(|action| match action {
+        Action::RemovePolicy(_) => true,
+        Action::PutPolicy(key, _) => observed.policy.contains_key(key),
+        Action::PutAddress(address, _) => observed.addresses.contains_key(address),
+        Action::PutPrefix(network, _) => observed.prefixes.contains_key(network),
+        Action::PutEndpoint(ifindex, value) => {
+            observed.endpoints.get(ifindex).is_some_and(|old| old.id == value.id && old.flags == value.flags)
+        }
+        _ => false,
+    })
+}
+
+/// Stamps every configuration of a plan from where the generation moves on with the present time; see
+/// [`abi::Config::changed`].
+fn stamp(plan: &mut Plan, generation: u32) {
+    let now = monotonic_seconds();
+    for action in plan.enforce.iter_mut().chain(&mut plan.retire) {
+        if let Action::SetConfig(config) = action
+            && config.generation != generation
+        {
+            config.changed = now;
+        }
+    }
+}
+
+/// `CLOCK_MONOTONIC`, which `bpf_ktime_get_ns` reads too; 0 stands for never.
+fn monotonic_seconds() -> u32 {
+    let now = clock_gettime(ClockId::CLOCK_MONOTONIC).map_or(0, |time| time.tv_sec());
+    u32::try_from(now).unwrap_or(u32::MAX).max(1)
 }

@@ -17,7 +17,6 @@ mod error;
 pub mod guard;
 mod hooks;
 mod index;
-mod interim;
 mod kernel;
 mod keys;
 mod mesh;

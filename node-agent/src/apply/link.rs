@@ -4,6 +4,7 @@ use super::netlink::errno;
 use crate::plan::mesh::DeviceKind;
 use futures::TryStreamExt;
 use nix::errno::Errno;
+use ringfence_keyring::Plane;
 use rtnetlink::packet_route::link::{InfoKind, LinkAttribute, LinkFlags, LinkInfo, LinkMessage};
 use rtnetlink::{Handle, LinkUnspec, LinkWireguard};
 
@@ -62,7 +63,7 @@ pub(super) async fn find(handle: &Handle, name: &str) -> Result<Option<Link>, Me
     }
 }
 
-/// MTU by index of every device.
+/// Index and MTU of every device that is not one of ours: those stand on the others.
 pub(super) async fn mtus(handle: &Handle) -> Result<Vec<(u32, u32)>, MeshApplyError> {
     let all: Vec<LinkMessage> = handle
         .link()
@@ -71,7 +72,12 @@ pub(super) async fn mtus(handle: &Handle) -> Result<Vec<(u32, u32)>, MeshApplyEr
         .try_collect()
         .await
         .map_err(MeshApplyError::netlink("list", "devices"))?;
-    Ok(all.iter().map(Link::from).map(|link| (link.index, link.mtu)).collect())
+    let ours = |attribute: &LinkAttribute| match attribute {
+        LinkAttribute::IfName(name) => Plane::ALL.iter().any(|plane| plane.device() == name),
+        _ => false,
+    };
+    let others = all.iter().filter(|message| !message.attributes.iter().any(ours));
+    Ok(others.map(Link::from).map(|link| (link.index, link.mtu)).collect())
 }
 
 /// Makes a device of the kernel's WireGuard. `Ok(false)`: the kernel has none.

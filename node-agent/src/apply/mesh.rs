@@ -1,14 +1,15 @@
 //! The executor of the mesh: observes, plans, and carries the plan out in the network namespace of its process.
 use super::link::{self, Link};
+use super::mesh_actions::plane_of;
 pub use super::mesh_error::MeshApplyError;
 use super::nat::Nat;
 use super::netlink::connect;
 use super::observe::{self, Peers};
-use super::{route, rule, sysctl, wireguard};
+use super::{address, route, rule, sysctl};
 use crate::mesh::UnderlayFacts;
-use crate::mesh::spec::{MeshSpec, RouteVia};
+use crate::mesh::spec::MeshSpec;
 use crate::plan::mesh::{Action, Backend, ObservedDevice, ObservedMesh, plan};
-use crate::userspace::{self, SpawnConfig};
+use crate::userspace;
 use futures::future::BoxFuture;
 use ringfence_keyring::{Plane, PlaneKeys, PrivateKey};
 use rtnetlink::Handle;
@@ -74,10 +75,10 @@ pub struct MeshExecutor {
     pub(super) handle: Handle,
     pub(super) backend: Backend,
     pub(super) nat: Nat,
-    programs: Arc<dyn Programs>,
+    pub(super) programs: Arc<dyn Programs>,
     /// Index of the device that has its programs, by plane.
-    attached: BTreeMap<Plane, u32>,
-    links: BTreeMap<Plane, Link>,
+    pub(super) attached: BTreeMap<Plane, u32>,
+    pub(super) links: BTreeMap<Plane, Link>,
     peers: Peers,
 }
 
@@ -153,6 +154,7 @@ impl MeshExecutor {
             nat: self.nat.observe().await?,
             devices: BTreeMap::new(),
         };
+        let mut addresses = address::list(&self.handle).await?;
         for (plane, link) in &self.links {
             let mut control = observe::control(*plane, link, self.backend).await;
             if let Some(control) = &mut control {
@@ -160,84 +162,11 @@ impl MeshExecutor {
             }
             let Link { kind, up, mtu, .. } = link.clone();
             let programs = self.attached.contains_key(plane);
-            observed.devices.insert(*plane, ObservedDevice { kind, up, mtu, programs, control });
+            let addresses = addresses.remove(&link.index).unwrap_or_default();
+            observed.devices.insert(*plane, ObservedDevice { kind, up, mtu, addresses, programs, control });
         }
         Ok(observed)
     }
-
-    async fn carry_out(&mut self, action: &Action, keys: &dyn PrivateKeys) -> Result<(), MeshApplyError> {
-        let handle = &self.handle;
-        match action {
-            Action::SetRoute(spec) => {
-                let index = match spec.via {
-                    RouteVia::Plane(plane, _) => self.links.get(&plane).map(|link| link.index),
-                    RouteVia::Blackhole => None,
-                };
-                route::set(handle, spec, index).await
-            }
-            Action::DeleteRoute(route) => route::delete(handle, route).await,
-            Action::AddRule(rule) => rule::add(handle, rule).await,
-            Action::DeleteRule(rule) => rule::delete(handle, rule).await,
-            Action::ReplaceNat(nat) => self.nat.replace(nat).await,
-            Action::SetSysctl { path, value } => sysctl::write(path, value),
-            Action::DeleteDevice(plane) => self.delete(*plane).await,
-            Action::CreateDevice { plane, mtu } => self.create(*plane, *mtu).await,
-            Action::SetMtu(plane, mtu) => link::set_mtu(handle, plane.device(), *mtu).await,
-            Action::AttachPrograms(plane) => self.attach(*plane).await,
-            Action::SetKey { plane, public_key, listen_port } => {
-                let key = keys.private_key(*plane).filter(|key| key.public() == *public_key);
-                let key = key.ok_or(MeshApplyError::Key { plane: *plane })?;
-                wireguard::set_key(plane.device(), self.backend, key, *listen_port).await
-            }
-            Action::ChangePeers(plane, changes) => {
-                wireguard::change_peers(plane.device(), self.backend, changes).await
-            }
-            Action::LinkUp(plane) => link::up(handle, plane.device()).await,
-        }
-    }
-
-    /// Removes a device and what is behind it.
-    pub(super) async fn delete(&mut self, plane: Plane) -> Result<(), MeshApplyError> {
-        self.links.remove(&plane);
-        self.attached.remove(&plane);
-        userspace::stop(&self.config.state, plane.device()).await?;
-        link::delete(&self.handle, plane.device()).await
-    }
-
-    async fn create(&mut self, plane: Plane, mtu: u32) -> Result<(), MeshApplyError> {
-        let name = plane.device();
-        match self.backend {
-            Backend::Kernel => {
-                if !link::create_wireguard(&self.handle, name).await? {
-                    return Err(MeshApplyError::NoKernelWireguard);
-                }
-                link::set_mtu(&self.handle, name, mtu).await?;
-            }
-            Backend::Userspace => {
-                let MeshExecutorConfig { binary, state, .. } = self.config.clone();
-                // One that answers though its device is gone, or not this one, is of no use.
-                userspace::stop(&state, name).await?;
-                userspace::ensure_running(&SpawnConfig { binary, state, name: name.to_owned(), mtu }).await?;
-            }
-        }
-        let link = link::find(&self.handle, name).await?;
-        self.links.insert(plane, link.ok_or(()).or_else(|()| gone("make", name))?);
-        Ok(())
-    }
-
-    async fn attach(&mut self, plane: Plane) -> Result<(), MeshApplyError> {
-        let name = plane.device();
-        let Some(link) = self.links.get(&plane) else { return gone("attach programs to", name) };
-        let index = link.index;
-        let attached = self.programs.attach(name, index).await;
-        attached.map_err(|source| MeshApplyError::Programs { device: name.to_owned(), source })?;
-        self.attached.insert(plane, index);
-        Ok(())
-    }
-}
-
-fn gone<T>(operation: &'static str, name: &str) -> Result<T, MeshApplyError> {
-    Err(MeshApplyError::io(operation, name)(std::io::ErrorKind::NotFound.into()))
 }
 
 /// Brings the node into the desired state, as far as it can: what fails is reported and does not keep the rest from
@@ -273,22 +202,4 @@ pub async fn converge(
         }
     }
     Ok(report)
-}
-
-/// The device that an action is about.
-fn plane_of(action: &Action) -> Option<Plane> {
-    match action {
-        Action::DeleteDevice(plane)
-        | Action::CreateDevice { plane, .. }
-        | Action::SetMtu(plane, _)
-        | Action::AttachPrograms(plane)
-        | Action::SetKey { plane, .. }
-        | Action::ChangePeers(plane, _)
-        | Action::LinkUp(plane) => Some(*plane),
-        Action::SetRoute(route) => match route.via {
-            RouteVia::Plane(plane, _) => Some(plane),
-            RouteVia::Blackhole => None,
-        },
-        _ => None,
-    }
 }

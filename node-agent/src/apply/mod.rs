@@ -1,10 +1,12 @@
 //! The executor: the one place that touches the kernel. It decides nothing.
 
+mod address;
 pub mod bpf;
 pub mod devices;
 pub mod guard;
 mod link;
 pub mod mesh;
+mod mesh_actions;
 mod mesh_backend;
 mod mesh_error;
 mod nat;

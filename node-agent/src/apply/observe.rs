@@ -1,13 +1,12 @@
 //! Looking at the node: what there is of the mesh, and the underlay it stands on.
+use super::address;
 use super::link::{self, Link};
 use super::mesh_error::MeshApplyError;
 use super::wireguard;
 use crate::mesh::{UnderlayAddress, UnderlayFacts};
 use crate::plan::mesh::{Backend, DeviceKind, ObservedControl, ObservedPeer};
-use futures::TryStreamExt;
 use ringfence_keyring::{Plane, PublicKey};
 use rtnetlink::Handle;
-use rtnetlink::packet_route::address::{AddressAttribute, AddressMessage};
 use std::collections::{BTreeMap, HashMap};
 use std::net::{IpAddr, SocketAddr};
 use std::time::Instant;
@@ -45,20 +44,12 @@ pub(super) async fn control(plane: Plane, link: &Link, backend: Backend) -> Opti
 /// Those of `wanted` that a device of this node has, in the same order, with the device's MTU.
 pub(super) async fn underlay(handle: &Handle, wanted: &[IpAddr]) -> Result<UnderlayFacts, MeshApplyError> {
     let mtus: HashMap<u32, u32> = link::mtus(handle).await?.into_iter().collect();
-    let messages = handle.address().get().execute().try_collect::<Vec<AddressMessage>>().await;
-    let mut found = HashMap::new();
-    for message in messages.map_err(MeshApplyError::netlink("list", "addresses"))? {
-        let Some(mtu) = mtus.get(&message.header.index) else { continue };
-        for attribute in &message.attributes {
-            // IFA_LOCAL is the device's own where IFA_ADDRESS is the other end's; IPv6 has IFA_ADDRESS alone.
-            match attribute {
-                AddressAttribute::Local(address) | AddressAttribute::Address(address) => {
-                    found.insert(*address, *mtu);
-                }
-                _ => {}
-            }
-        }
-    }
+    let found: HashMap<IpAddr, u32> = address::list(handle)
+        .await?
+        .into_iter()
+        .filter_map(|(index, addresses)| Some((mtus.get(&index)?, addresses)))
+        .flat_map(|(mtu, addresses)| addresses.into_iter().map(|address| (address.ip(), *mtu)))
+        .collect();
     let addresses = wanted.iter().filter_map(|address| {
         let mtu = *found.get(address)?;
         Some(UnderlayAddress { address: *address, mtu })

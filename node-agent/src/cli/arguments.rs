@@ -1,4 +1,5 @@
 //! What can be asked on the command line.
+use super::lab::LabCommand;
 use crate::apply::mesh::BackendChoice;
 use crate::userspace;
 use clap::{Args, Parser, Subcommand, ValueEnum};
@@ -33,6 +34,12 @@ pub(super) enum Command {
     /// Run a userspace WireGuard device (the agent starts it where the kernel has no WireGuard)
     #[command(hide = true)]
     WireguardUserspace(userspace::Args),
+    /// A cluster on this machine, out of network namespaces: for demos, development and tests
+    Lab {
+        /// What to do.
+        #[command(subcommand)]
+        command: LabCommand,
+    },
     /// Ask what policies say
     Policy {
         /// What to ask.

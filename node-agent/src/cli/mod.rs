@@ -3,6 +3,7 @@
 mod agent;
 mod arguments;
 mod guard;
+mod lab;
 mod output;
 mod status;
 mod uninstall;
@@ -34,6 +35,7 @@ pub fn main() -> ExitCode {
         Command::WireguardUserspace(arguments) => {
             userspace::run(&arguments).map(|()| ExitCode::SUCCESS).map_err(Into::into)
         }
+        Command::Lab { command } => lab::run(command),
         Command::Policy { command: PolicyCommand::Verdicts(arguments) } => verdicts::run(&arguments),
     };
     match done {

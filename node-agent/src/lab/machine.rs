@@ -1,169 +1,183 @@
-//! A machine: PID 1 of namespaces of its own. Every command of the lab runs on one.
+//! A machine: a process that is PID 1 of namespaces of its own. Every command of the lab runs on one.
 use super::LabError;
-use super::state::Machine;
-use std::io::Write;
+use super::namespaces::{Depth, in_new, inside};
+use super::process::{self, Process};
+use nix::sys::signal::Signal;
+use serde::{Deserialize, Serialize};
+use std::fs::File;
+use std::io::{self, BufRead, BufReader, Write};
 use std::path::Path;
 use std::process::{Child, Command, Output, Stdio};
-use std::time::{Duration, Instant};
+use std::time::Duration;
 
-/// What PID 1 of a machine does before it waits for its end: mounts that only this machine sees. Its own `/run` keeps
-/// the WireGuard sockets and named network namespaces of machines apart; a fresh `/sys` shows its own devices.
-const BOOT: &str = r#"
-set -e
-mount --make-rprivate /
-mount -t tmpfs -o mode=755 tmpfs /run
-mkdir -p /run/netns /run/wireguard /run/ringfence /run/lock
-mount -t sysfs sysfs /sys
-mount -t bpf bpf /sys/fs/bpf
-hostname "$RF_MACHINE"
-ip link set lo up
-: > "$RF_READY"
-trap 'exit 0' TERM
-while :; do sleep 3600 & wait $!; done
-"#;
-
-/// Starts a machine and waits until its namespaces are ready. `tag` stands in its arguments, so that a lab whose
-/// record was lost can still be found.
-pub fn start(name: &str, tag: &str, log: &Path, ready: &Path) -> Result<Machine, LabError> {
-    let file = |operation, path: &Path| {
-        let path = path.to_path_buf();
-        move |source| LabError::File { operation, path, source }
-    };
-    let _ = std::fs::remove_file(ready);
-    let output = std::fs::File::create(log).map_err(file("create", log))?;
-    let errors = output.try_clone().map_err(file("open", log))?;
-    let args =
-        ["-m", "-n", "-u", "-i", "-p", "-f", "--kill-child", "--mount-proc", "--propagation", "private"];
-    let mut child = Command::new("setsid")
-        .arg("unshare")
-        .args(args)
-        .args(["bash", "-c", BOOT, tag])
-        .env("RF_MACHINE", name)
-        .env("RF_READY", ready)
-        .stdin(Stdio::null())
-        .stdout(output)
-        .stderr(errors)
-        .spawn()
-        .map_err(|e| command_error(name, "unshare", e.to_string(), String::new()))?;
-    let until = Instant::now() + Duration::from_secs(20);
-    while !ready.exists() {
-        if let Ok(Some(status)) = child.try_wait() {
-            let output = std::fs::read_to_string(log).unwrap_or_default();
-            return Err(command_error(name, "unshare", status.to_string(), output));
-        }
-        if Instant::now() > until {
-            return Err(LabError::Timeout { what: format!("machine {name}"), seconds: 20, log: log.into() });
-        }
-        std::thread::sleep(Duration::from_millis(5));
-    }
-    let parent = child.id();
-    let pid = only_child(parent).unwrap_or(parent);
-    Ok(Machine { name: name.to_owned(), pid, started: start_time(pid) })
-}
-
-/// The process's only child: the first process inside the new PID namespace.
-fn only_child(parent: u32) -> Option<u32> {
-    let children = std::fs::read_to_string(format!("/proc/{parent}/task/{parent}/children")).ok()?;
-    children.split_whitespace().next()?.parse().ok()
-}
-
-/// Field 22 of `/proc/PID/stat` (proc(5)): tells a process from a later one with its number.
-pub fn start_time(pid: u32) -> u64 {
-    let stat = std::fs::read_to_string(format!("/proc/{pid}/stat")).unwrap_or_default();
-    let rest = stat.rsplit_once(')').map_or("", |(_, rest)| rest);
-    rest.split_whitespace().nth(19).and_then(|field| field.parse().ok()).unwrap_or(0)
+/// A running machine.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Machine {
+    /// Its name: `underlay`, `outside` or a node's.
+    pub name: String,
+    /// Its first process.
+    pub init: Process,
 }
 
 impl Machine {
-    /// Whether its first process still runs.
-    pub fn alive(&self) -> bool {
-        self.started != 0 && start_time(self.pid) == self.started
-    }
-
-    /// A command that will run on this machine, in network namespace `/run/netns/NETNS` of it if one is given.
-    pub fn command(&self, netns: Option<&str>, program: &str) -> Command {
-        let mut command = Command::new("nsenter");
-        command.args(["-t", &self.pid.to_string(), "-m", "-n", "-u", "-i", "-p", "--"]);
-        if let Some(netns) = netns {
-            // A second nsenter, on the machine: the path is that of its own /run.
-            command.args(["nsenter", &format!("--net=/run/netns/{netns}"), "--"]);
+    /// Starts a machine of the lab at `root` and returns once its namespaces are ready. What its first process has to
+    /// say later goes to `log`.
+    ///
+    /// # Errors
+    /// If this system refuses namespaces.
+    pub fn start(name: &str, root: &Path, log: &Path) -> Result<Self, LabError> {
+        let binary = std::env::current_exe().map_err(LabError::file("find", Path::new("/proc/self/exe")))?;
+        let errors = File::create(log).map_err(LabError::file("create", log))?;
+        let spawned = in_new(|| {
+            Command::new(&binary)
+                .args(["lab", "machine", "--root"])
+                .arg(root)
+                .args(["--machine", name])
+                .stdin(Stdio::null())
+                .stdout(Stdio::piped())
+                .stderr(errors)
+                .spawn()
+        });
+        let mut child = spawned.map_err(|source| namespaces("make", name, source))?;
+        let mut said = String::new();
+        if let Some(stdout) = child.stdout.take() {
+            // An unreadable answer is no `ready`.
+            let _ = BufReader::new(stdout).read_line(&mut said);
         }
-        command.arg(program);
-        command
+        if said.trim() == "ready" {
+            return Ok(Self { name: name.to_owned(), init: Process::of(child.id()) });
+        }
+        let _ = child.kill();
+        let status = child.wait().map_or_else(|e| e.to_string(), |status| status.to_string());
+        let output = std::fs::read_to_string(log).unwrap_or_default();
+        Err(command_error(name, "ringfence lab machine", status, output.trim()))
     }
 
-    /// Runs a command here to its end; an exit status other than 0 is an error that holds what it said.
-    pub fn run(&self, netns: Option<&str>, program: &str, args: &[&str]) -> Result<String, LabError> {
-        self.run_with(netns, program, args, &[], "")
+    /// First processes of machines of the lab at `root`, whoever started them.
+    pub(super) fn find(root: &Path) -> Vec<Process> {
+        let root = root.to_string_lossy();
+        process::find(|arguments| {
+            let at = |i: usize| arguments.get(i).copied().unwrap_or_default();
+            at(1) == "lab" && at(2) == "machine" && at(3) == "--root" && at(4) == root
+        })
     }
 
-    /// The same with variables and standard input.
-    pub fn run_with(
+    /// Runs `work` inside, on a thread of its own; programs that it starts are on the machine.
+    pub(super) fn enter<T: Send>(
         &self,
-        netns: Option<&str>,
-        program: &str,
-        args: &[&str],
-        variables: &[(&str, &str)],
+        depth: Depth<'_>,
+        work: impl FnOnce() -> io::Result<T> + Send,
+    ) -> Result<T, LabError> {
+        inside(self.init.pid, depth, || self.init.alive(), work)
+            .map_err(|source| namespaces("enter", &self.name, source))
+    }
+
+    /// Starts a command inside.
+    pub(super) fn spawn(&self, depth: Depth<'_>, command: &mut Command) -> Result<Child, LabError> {
+        let shown = shown(command);
+        let spawned = self.enter(depth, move || Ok(command.spawn()))?;
+        spawned.map_err(|e| command_error(&self.name, &shown, e.to_string(), ""))
+    }
+
+    /// Runs a command inside to its end and returns its output; an exit status other than 0 is an error that holds what
+    /// it said.
+    pub(super) fn run(
+        &self,
+        depth: Depth<'_>,
+        command: &mut Command,
         input: &str,
     ) -> Result<String, LabError> {
-        let shown = || format!("{program} {}", args.join(" "));
-        let failed = |e: std::io::Error| command_error(&self.name, &shown(), e.to_string(), String::new());
-        let mut child = self
-            .command(netns, program)
-            .args(args)
-            .envs(variables.iter().copied())
-            .stdin(Stdio::piped())
-            .stdout(Stdio::piped())
-            .stderr(Stdio::piped())
-            .spawn()
-            .map_err(failed)?;
+        let shown = shown(command);
+        command.stdin(Stdio::piped()).stdout(Stdio::piped()).stderr(Stdio::piped());
+        let mut child = self.spawn(depth, command)?;
         if let Some(mut stdin) = child.stdin.take() {
             // A program that does not read its input closes the pipe; its exit status tells what matters.
             let _ = stdin.write_all(input.as_bytes());
         }
+        let failed = |e: io::Error| command_error(&self.name, &shown, e.to_string(), "");
         let output: Output = child.wait_with_output().map_err(failed)?;
         let out = String::from_utf8_lossy(&output.stdout).into_owned();
         if output.status.success() {
             return Ok(out);
         }
         let said = format!("{}{out}", String::from_utf8_lossy(&output.stderr));
-        Err(command_error(&self.name, &shown(), output.status.to_string(), said.trim().to_owned()))
+        Err(command_error(&self.name, &shown, output.status.to_string(), said.trim()))
     }
 
-    /// Starts a command here that goes on by itself; its output goes to `log`.
-    pub fn spawn(
+    /// Starts a program inside that goes on by itself, as a child of the machine's first process (so that nobody else has
+    /// to clear it away), in a session of its own. What it says on standard error goes to `log`; with `speaks` this waits
+    /// for its first line on standard output and returns that too, else standard output goes to `log` as well.
+    pub(super) fn daemon(
         &self,
-        netns: Option<&str>,
-        program: &str,
-        args: &[String],
+        depth: Depth<'_>,
+        command: &Command,
         log: &Path,
-    ) -> Result<Child, LabError> {
-        let file = |source| LabError::File { operation: "open", path: log.into(), source };
-        let output = std::fs::File::options().create(true).append(true).open(log).map_err(file)?;
-        let errors = output.try_clone().map_err(file)?;
-        self.command(netns, program)
-            .args(args)
-            .stdin(Stdio::null())
-            .stdout(output)
-            .stderr(errors)
-            .spawn()
-            .map_err(|e| command_error(&self.name, program, e.to_string(), String::new()))
+        speaks: bool,
+    ) -> Result<(Process, String), LabError> {
+        let errors =
+            File::options().create(true).append(true).open(log).map_err(LabError::file("open", log))?;
+        let script = if speaks { r#"setsid "$@" & echo "$!""# } else { r#"setsid "$@" >&2 & echo "$!""# };
+        let mut shell = Command::new("sh");
+        shell.args(["-c", script, "sh"]).arg(command.get_program()).args(command.get_args());
+        shell.stdin(Stdio::null()).stdout(Stdio::piped()).stderr(errors);
+        let mut child = self.spawn(depth, &mut shell)?;
+        let (mut number, mut line) = (None, String::new());
+        if let Some(stdout) = child.stdout.take() {
+            // The shell's line and the program's come in any order; at the end of the output there are no more.
+            for said in BufReader::new(stdout).lines().map_while(Result::ok) {
+                match said.parse::<u32>() {
+                    Ok(n) => number = Some(n),
+                    Err(_) => line = said,
+                }
+                if number.is_some() && (!speaks || !line.is_empty()) {
+                    break;
+                }
+            }
+        }
+        let status = child.wait().map_or_else(|e| e.to_string(), |status| status.to_string());
+        let number =
+            number.ok_or_else(|| command_error(&self.name, &shown(command), status, "it did not start"))?;
+        // One that has ended already is nobody.
+        let process = process::in_namespace(self.init.pid, number).unwrap_or(Process { pid: 0, started: 0 });
+        Ok((process, line))
+    }
+
+    /// Runs lines of `ip -batch` inside.
+    pub(super) fn ip(&self, depth: Depth<'_>, lines: &str) -> Result<(), LabError> {
+        self.run(depth, Command::new("ip").args(["-batch", "-"]), lines).map(drop)
+    }
+
+    /// Loads a ruleset inside, all of it or nothing.
+    pub(super) fn nft(&self, ruleset: &str) -> Result<(), LabError> {
+        self.run(Depth::Machine, Command::new("nft").args(["-f", "-"]), ruleset).map(drop)
     }
 
     /// Ends the machine and all that runs on it, and waits until it is gone.
     pub fn stop(&self) {
-        if !self.alive() {
-            return;
-        }
-        let pid = nix::unistd::Pid::from_raw(self.pid as i32);
-        let _ = nix::sys::signal::kill(pid, nix::sys::signal::Signal::SIGKILL);
-        let until = Instant::now() + Duration::from_secs(10);
-        while self.alive() && Instant::now() < until {
-            std::thread::sleep(Duration::from_millis(5));
-        }
+        stop(self.init);
     }
 }
 
-fn command_error(machine: &str, command: &str, status: String, output: String) -> LabError {
-    LabError::Command { machine: machine.to_owned(), command: command.to_owned(), status, output }
+/// Ends a machine by its first process.
+pub(super) fn stop(init: Process) {
+    init.signal(Signal::SIGKILL);
+    init.ends_within(Duration::from_secs(10));
+}
+
+fn shown(command: &Command) -> String {
+    let words = std::iter::once(command.get_program()).chain(command.get_args());
+    words.map(|word| word.to_string_lossy()).collect::<Vec<_>>().join(" ")
+}
+
+fn namespaces(operation: &'static str, machine: &str, source: io::Error) -> LabError {
+    LabError::Namespaces { operation, machine: machine.to_owned(), source }
+}
+
+pub(super) fn command_error(machine: &str, command: &str, status: String, output: &str) -> LabError {
+    LabError::Command {
+        machine: machine.to_owned(),
+        command: command.to_owned(),
+        status,
+        output: output.to_owned(),
+    }
 }

@@ -1,7 +1,7 @@
 //! The whole compilation.
 use super::input::MeshInput;
 use super::members::judge;
-use super::nat::nat;
+use super::nat::{nat, transit};
 use super::net::{Family, covers, masked};
 use super::peers::devices;
 use super::routes::{Routes, rules};
@@ -33,8 +33,8 @@ pub fn compile(input: &MeshInput<'_>) -> Result<MeshSpec, MeshError> {
     let own = nodes.get(input.node).ok_or_else(|| MeshError::NoSuchNode { node: input.node.to_owned() })?;
     let mut warnings = BTreeSet::new();
     let mut members = judge(input, own);
-    let devices = devices(input, &mut members, &mut warnings);
     let local: BTreeSet<IpNetwork> = own.pod_cidrs.iter().copied().map(masked).collect();
+    let devices = devices(input, &mut members, &transit(&local), &mut warnings);
     if local.is_empty() {
         warnings.insert(format!("Node {} has no spec.podCIDRs: its pods get no network", own.name));
     }

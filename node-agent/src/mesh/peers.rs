@@ -1,7 +1,7 @@
 //! Devices and peers of both planes.
 use super::input::MeshInput;
 use super::members::{Member, Members};
-use super::net::Family;
+use super::net::{Family, host};
 use super::spec::{DeviceSpec, PeerSpec};
 use ringfence_keyring::{Plane, Publication};
 use std::collections::{BTreeMap, BTreeSet};
@@ -24,6 +24,7 @@ pub(super) const fn overhead(family: Family) -> u32 {
 pub(super) fn devices(
     input: &MeshInput<'_>,
     members: &mut Members<'_>,
+    transit: &BTreeMap<Family, IpAddr>,
     warnings: &mut BTreeSet<String>,
 ) -> BTreeMap<Plane, DeviceSpec> {
     let mut reachable = BTreeMap::new();
@@ -49,6 +50,7 @@ pub(super) fn devices(
             public_key: *input.keys.public.get(plane),
             listen_port: *input.config.ports.get(plane),
             mtu,
+            addresses: transit.get(&Family::V4).copied().map(host).into_iter().collect(),
             peers: peers.collect(),
         }
     };

@@ -49,6 +49,10 @@ pub struct DeviceSpec {
     pub listen_port: u16,
     /// Bytes, derived from the underlay's.
     pub mtu: u32,
+    /// The IPv4 transit address, alone in its network. The kernel drops what comes in on a device without an IPv4
+    /// address if the route back leads over another device, however loose `rp_filter` is (`__fib_validate_source`,
+    /// net/ipv4/fib_frontend.c: `last_resort`), and over another it leads while traffic changes planes.
+    pub addresses: BTreeSet<IpNetwork>,
     /// By public key.
     pub peers: BTreeMap<PublicKey, PeerSpec>,
 }

@@ -67,6 +67,10 @@ pub enum Action {
     },
     /// Sets the MTU in bytes.
     SetMtu(Plane, u32),
+    /// Adds an address.
+    AddAddress(Plane, IpNetwork),
+    /// Removes an address that is not ours.
+    DeleteAddress(Plane, IpNetwork),
     /// Puts the eBPF programs onto the device. If that fails, nothing more is done to the device.
     AttachPrograms(Plane),
     /// Gives the device its own private key, whose public half this is, and its UDP port.

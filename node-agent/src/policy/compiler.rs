@@ -77,11 +77,11 @@ impl Compiler {
         let classes = classes.chain(observed.prefixes.values().map(|v| v.class));
         let classes = classes.chain(observed.services.values().map(|v| v.class));
         let classes = classes.chain(observed.policy.keys().map(|k| k.class)).chain(observed.transit_class);
-        let of_endpoints = observed.endpoints.values().map(|e| e.class_v4.max(e.class_v6));
-        let profiles = observed.endpoints.values().map(|e| e.ingress_profile.max(e.egress_profile));
+        let of_endpoints = observed.endpoints.values().flat_map(|e| [e.class_v4, e.class_v6]);
+        let profiles = observed.endpoints.values().flat_map(|e| [e.ingress_profile, e.egress_profile]);
         let profiles = profiles.chain(observed.policy.keys().map(|k| k.profile));
         // The upper half of the numbers is `plan`'s, for the moments between two tables.
-        let lower = |id: &u32| *id < crate::plan::FIRST_PASSING_CLASS;
+        let lower = |id: &u32| *id < crate::plan::FIRST_PASSING;
         let next_class = classes.chain(of_endpoints).filter(lower).max().unwrap_or(0) + 1;
         Self {
             snapshot: Snapshot::default(),
@@ -105,7 +105,7 @@ impl Compiler {
             bitmaps: Bitmaps::resuming(&observed.bitmaps),
             pod_problems: BTreeMap::new(),
             next_class,
-            next_profile: profiles.max().unwrap_or(0) + 1,
+            next_profile: profiles.filter(lower).max().unwrap_or(0) + 1,
             seeded: Seeded::default(),
             revision: 0,
             tables: Arc::default(),

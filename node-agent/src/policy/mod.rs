@@ -40,6 +40,7 @@ pub mod verdict;
 
 pub use backends::{Backend, backends};
 pub use compiler::{CompileOutput, Compiler};
+pub(crate) use lookup::masked;
 pub use lookup::{Located, bitmap_has, kind_of, service_key};
 pub use mistake::Mistake;
 pub use ranges::gateway;

@@ -73,6 +73,14 @@ pub enum ProcessError {
         /// The last line of its log.
         log: String,
     },
+    /// It does not end.
+    #[error("userspace WireGuard {name} (process {pid}) does not end, not even by SIGKILL")]
+    Unkillable {
+        /// The device.
+        name: String,
+        /// Process id.
+        pid: i32,
+    },
     /// It runs but does not answer.
     #[error("userspace WireGuard {name} did not answer within {} s of its start: see {log}", START.as_secs())]
     Silent {
@@ -108,7 +116,6 @@ pub async fn ensure_running(config: &SpawnConfig) -> Result<(), ProcessError> {
         .stdin(Stdio::null())
         .stdout(log)
         .stderr(errors)
-        .process_group(0)
         .spawn()
         .map_err(failed("run", config.binary.clone()))?;
     let deadline = Instant::now() + START;
@@ -131,12 +138,15 @@ pub async fn ensure_running(config: &SpawnConfig) -> Result<(), ProcessError> {
 /// Ends the process of the device, if there is one, and clears its files away. The device goes with it.
 ///
 /// # Errors
-/// [`ProcessError::Io`] when a file cannot be removed.
+/// [`ProcessError::Io`] when a file cannot be removed, [`ProcessError::Unkillable`].
 pub async fn stop(state: &Path, name: &str) -> Result<(), ProcessError> {
     if let Some(pid) = running(state, name) {
         let _ = kill(pid, Signal::SIGTERM);
         let deadline = Instant::now() + STOP;
         while is_ours(pid, name) {
+            if Instant::now() >= deadline + STOP {
+                return Err(ProcessError::Unkillable { name: name.to_owned(), pid: pid.as_raw() });
+            }
             if Instant::now() >= deadline {
                 let _ = kill(pid, Signal::SIGKILL);
             }

@@ -1,12 +1,16 @@
 //! The process of one userspace WireGuard device.
 use super::refused::{Refused, is_candidate};
 use super::{SOCKET_DIRECTORY, socket_path, uapi};
+use futures::StreamExt;
 use gotatun::device::DefaultDeviceTransports;
 use gotatun::tun::tun_async_device::TunDevice;
+use nix::net::if_::if_nametoindex;
 use nix::sys::stat::{Mode, umask};
+use rtnetlink::packet_core::{NetlinkMessage, NetlinkPayload};
+use rtnetlink::packet_route::RouteNetlinkMessage;
 use std::fs::{self, DirBuilder};
 use std::io;
-use std::os::unix::fs::DirBuilderExt;
+use std::os::unix::fs::{DirBuilderExt, MetadataExt};
 use std::path::{Path, PathBuf};
 use tokio::net::UnixListener;
 use tokio::signal::unix::{SignalKind, signal};
@@ -115,13 +119,16 @@ async fn serve(args: &Args, refused: Refused) -> Result<(), RunError> {
     }
     let mut terminate = signal(SignalKind::terminate()).map_err(failed("wait for SIGTERM in", &socket))?;
     let mut interrupt = signal(SignalKind::interrupt()).map_err(failed("wait for SIGINT in", &socket))?;
+    let mut deleted = deletions().map_err(failed("watch devices for", &socket))?;
     let tun = tun(args).map_err(|reason| RunError::Tun { name: args.name.clone(), reason })?;
+    let index = if_nametoindex(args.name.as_str());
     let builder = gotatun::device::build().with_default_udp().with_ip(tun);
     let device = builder.build().await;
     let mut device: Device =
         device.map_err(|error| RunError::Tun { name: args.name.clone(), reason: error.to_string() })?;
+    let pid = format!("{}\n", std::process::id());
     if let Some(path) = &args.pid_file {
-        fs::write(path, format!("{}\n", std::process::id())).map_err(failed("write", path))?;
+        fs::write(path, &pid).map_err(failed("write", path))?;
     }
     // The socket comes last: once it answers, everything is there.
     match fs::remove_file(&socket) {
@@ -131,11 +138,16 @@ async fn serve(args: &Args, refused: Refused) -> Result<(), RunError> {
         _ => {}
     }
     let listener = UnixListener::bind(&socket).map_err(failed("listen on", &socket))?;
+    let ours = inode(&socket);
     tracing::info!(name = args.name, "userspace WireGuard runs");
     let result = loop {
         // Sequential: whoever is connected has the device to himself, as with netlink.
         tokio::select! {
             () = device.wait() => break Err(RunError::Gone { name: args.name.clone() }),
+            // The library waits for the device to become readable, which one that is gone never does.
+            _ = deleted.next() => if if_nametoindex(args.name.as_str()) != index {
+                break Err(RunError::Gone { name: args.name.clone() });
+            },
             _ = terminate.recv() => break Ok(()),
             _ = interrupt.recv() => break Ok(()),
             accepted = listener.accept() => match accepted {
@@ -144,11 +156,32 @@ async fn serve(args: &Args, refused: Refused) -> Result<(), RunError> {
             }
         }
     };
-    let _ = fs::remove_file(&socket);
-    if let Some(path) = &args.pid_file {
+    // Unless a successor has put its own there.
+    if inode(&socket).is_some_and(|now| Some(now) == ours) {
+        let _ = fs::remove_file(&socket);
+    }
+    if let Some(path) =
+        args.pid_file.as_ref().filter(|path| fs::read_to_string(path).is_ok_and(|text| text == pid))
+    {
         let _ = fs::remove_file(path);
     }
     result
+}
+
+/// Something for every device that is deleted.
+fn deletions() -> io::Result<impl futures::Stream + Unpin> {
+    let (connection, _, messages) = rtnetlink::new_multicast_connection(&[rtnetlink::MulticastGroup::Link])?;
+    tokio::spawn(connection);
+    let deleted = |message: &NetlinkMessage<RouteNetlinkMessage>| match &message.payload {
+        NetlinkPayload::InnerMessage(message) => matches!(message, RouteNetlinkMessage::DelLink(_)),
+        // Lost ones may have been just that.
+        payload => matches!(payload, NetlinkPayload::Overrun(_)),
+    };
+    Ok(messages.filter(move |(message, _)| std::future::ready(deleted(message))))
+}
+
+fn inode(path: &Path) -> Option<(u64, u64)> {
+    fs::symlink_metadata(path).ok().map(|found| (found.dev(), found.ino()))
 }
 
 fn tun(args: &Args) -> Result<TunDevice, String> {

@@ -2,7 +2,7 @@
 use super::load::{Programs, incompatible_map, share};
 use super::maps::pinned_sizes;
 use super::{Datapath, DatapathError, Maps, Options, Pins, Sizes, need};
-use crate::policy::tables::Tables;
+use crate::plan::datapath::Peak;
 use aya::maps::{IterableMap, MapError};
 use ringfence_abi::names;
 use std::collections::BTreeSet;
@@ -36,6 +36,10 @@ pub(super) fn take_up(options: &Options, pins: &Pins) -> Result<Start, DatapathE
         };
     }
     loop {
+        if !shared.contains(names::ENDPOINTS) {
+            // Hooks of the old set would read copies of what is only being filled.
+            shared.remove(names::NEAR);
+        }
         let mut sizes = sizes.clone();
         for name in names::MAPS.into_iter().filter(|name| !shared.contains(name)) {
             sizes.set(name, options.sizes.get(name));
@@ -65,14 +69,14 @@ fn build(
 }
 
 impl Datapath {
-    /// Makes room for going from `old` (what the tables hold) to `new`: tables that would be more than three quarters
-    /// full are built anew, bigger, with the same entries, and programs loaded against them. The hooks still use the old
+    /// Makes room for a plan: tables that would come to be more than three quarters full are built anew, bigger, with the
+    /// same entries, and programs loaded against them. The hooks still use the old
     /// ones when this returns; call [`Datapath::ensure_hooks`] before anything is written. Returns which tables grew.
     ///
     /// # Errors
     /// [`DatapathError`]; then nothing has changed.
-    pub fn reserve(&mut self, old: &Tables, new: &Tables) -> Result<Vec<&'static str>, DatapathError> {
-        let (sizes, which) = self.sizes.grown(&need(old, new));
+    pub fn reserve(&mut self, peak: &Peak) -> Result<Vec<&'static str>, DatapathError> {
+        let (sizes, which) = self.sizes.grown(&need(peak));
         if which.is_empty() {
             return Ok(which);
         }

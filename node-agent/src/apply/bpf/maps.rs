@@ -2,8 +2,8 @@
 use super::{DatapathError, sizes::Sizes};
 use aya::maps::{Array, HashMap, LpmTrie, Map, MapData, MapError, MapInfo, PerCpuArray};
 use ringfence_abi::{
-    Addr, AddressValue, Config, EndpointValue, FlowKey, FlowValue, PolicyKey, PolicyValue, PortBitmap,
-    PortRoles, PrefixValue, ServiceKey, ServiceValue, names,
+    Addr, AddressValue, Config, EndpointValue, FlowKey, FlowValue, NearEndpoint, PolicyKey, PolicyValue,
+    PortBitmap, PortRoles, PrefixValue, ServiceKey, ServiceValue, names,
 };
 use std::path::Path;
 
@@ -12,6 +12,7 @@ pub struct Maps {
     pub(super) addresses: HashMap<MapData, Addr, AddressValue>,
     pub(super) prefixes: LpmTrie<MapData, Addr, PrefixValue>,
     pub(super) endpoints: HashMap<MapData, u32, EndpointValue>,
+    pub(super) near: Array<MapData, NearEndpoint>,
     pub(super) services: HashMap<MapData, ServiceKey, ServiceValue>,
     pub(super) policy: HashMap<MapData, PolicyKey, PolicyValue>,
     pub(super) ports: Array<MapData, PortBitmap>,
@@ -31,6 +32,7 @@ impl Maps {
             addresses: typed(dir, names::ADDRESSES)?,
             prefixes: typed(dir, names::PREFIXES)?,
             endpoints: typed(dir, names::ENDPOINTS)?,
+            near: typed(dir, names::NEAR)?,
             services: typed(dir, names::SERVICES)?,
             policy: typed(dir, names::POLICY)?,
             ports: typed(dir, names::PORTS)?,

@@ -17,6 +17,7 @@ impl Maps {
             addresses: taken(object, names::ADDRESSES)?,
             prefixes: taken(object, names::PREFIXES)?,
             endpoints: taken(object, names::ENDPOINTS)?,
+            near: taken(object, names::NEAR)?,
             services: taken(object, names::SERVICES)?,
             policy: taken(object, names::POLICY)?,
             ports: taken(object, names::PORTS)?,

@@ -1,8 +1,7 @@
 //! How many entries each table holds.
-use crate::policy::tables::Tables;
-use ringfence_abi::{Hint, PolicyValue, names, reason};
-use std::collections::{BTreeMap, HashMap};
-use std::hash::Hash;
+use crate::plan::datapath::Peak;
+use ringfence_abi::{Hint, NearEndpoint, PolicyValue, names, reason};
+use std::collections::BTreeMap;
 
 /// Capacity of every table, entries.
 #[derive(Clone, PartialEq, Eq, Debug)]
@@ -28,6 +27,7 @@ impl Sizes {
         sizes.insert(names::FLOWS, flows.max(64));
         sizes.insert(names::FRAGMENTS, (flows / 16).max(64));
         sizes.insert(names::HINTS, Hint::LEN);
+        sizes.insert(names::NEAR, NearEndpoint::LEN);
         sizes.insert(names::COUNTERS, reason::COUNTERS_LEN);
         sizes.insert(names::CONFIG, 1);
         Self(sizes)
@@ -62,23 +62,17 @@ impl Sizes {
     }
 }
 
-/// Entries that each growing table has to hold at once while it goes from `old` to `new`: new entries are added before
-/// old ones are removed.
-pub fn need(old: &Tables, new: &Tables) -> Sizes {
-    let bitmaps = old.bitmaps.keys().chain(new.bitmaps.keys()).max().map_or(0, |highest| highest + 1);
+/// What a plan takes at its fullest, as capacities.
+pub fn need(peak: &Peak) -> Sizes {
+    let entries = |n: usize| u32::try_from(n).unwrap_or(u32::MAX);
     Sizes(BTreeMap::from([
-        (names::ADDRESSES, union(&old.addresses, &new.addresses)),
-        (names::PREFIXES, union(&old.prefixes, &new.prefixes)),
-        (names::ENDPOINTS, union(&old.endpoints, &new.endpoints)),
+        (names::ADDRESSES, entries(peak.addresses)),
+        (names::PREFIXES, entries(peak.prefixes)),
+        (names::ENDPOINTS, entries(peak.endpoints)),
         // Every endpoint may come to have one.
-        (names::ROLES, union(&old.endpoints, &new.endpoints)),
-        (names::SERVICES, union(&old.services, &new.services)),
-        (names::POLICY, union(&old.policy, &new.policy)),
-        (names::PORTS, bitmaps),
+        (names::ROLES, entries(peak.endpoints)),
+        (names::SERVICES, entries(peak.services)),
+        (names::POLICY, entries(peak.policy)),
+        (names::PORTS, entries(peak.ports)),
     ]))
-}
-
-fn union<K: Eq + Hash, V>(old: &HashMap<K, V>, new: &HashMap<K, V>) -> u32 {
-    let added = new.keys().filter(|key| !old.contains_key(*key)).count();
-    u32::try_from(old.len() + added).unwrap_or(u32::MAX)
 }

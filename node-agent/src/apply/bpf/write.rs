@@ -1,65 +1,39 @@
 //! Writing single entries. Each write is atomic: a program sees the old value or the new one.
 use super::observe::prefix_key;
-use super::{Datapath, DatapathError, Maps};
-use crate::policy::tables::Tables;
+use super::{Datapath, DatapathError, Maps, grace_period};
+use crate::plan::datapath::Action;
 use aya::maps::MapError;
 use aya::maps::lpm_trie::Key;
 use ipnetwork::IpNetwork;
 use nix::libc::ENOENT;
 use ringfence_abi::{
-    Addr, AddressValue, Config, EndpointValue, PolicyKey, PolicyValue, PortBitmap, PrefixValue, ServiceKey,
+    Addr, AddressValue, EndpointValue, PolicyKey, PolicyValue, PortBitmap, PrefixValue, ServiceKey,
     ServiceValue, names,
 };
 
 impl Datapath {
-    /// Writes every entry of `tables`, in no order that would be safe for traffic: for tables that no hook uses yet.
+    /// Carries out one step of a plan. [`Action::Grace`] blocks for 5 to 50 ms.
     ///
     /// # Errors
-    /// [`DatapathError::Map`].
-    pub fn fill(&mut self, tables: &Tables) -> Result<(), DatapathError> {
+    /// [`DatapathError::Map`], [`DatapathError::Grace`].
+    pub fn apply(&mut self, action: &Action) -> Result<(), DatapathError> {
         let maps = &mut self.maps;
-        tables.addresses.iter().try_for_each(|(k, v)| maps.put_address(*k, Some(v)))?;
-        tables.prefixes.iter().try_for_each(|(k, v)| maps.put_prefix(k, Some(v)))?;
-        tables.endpoints.iter().try_for_each(|(k, v)| maps.put_endpoint(*k, Some(v)))?;
-        tables.services.iter().try_for_each(|(k, v)| maps.put_service(k, Some(v)))?;
-        tables.policy.iter().try_for_each(|(k, v)| maps.put_policy(k, Some(v)))?;
-        tables.bitmaps.iter().try_for_each(|(k, v)| maps.put_bitmap(*k, Some(v)))
-    }
-
-    /// Removes every entry of `old` that `new` does not have.
-    ///
-    /// # Errors
-    /// [`DatapathError::Map`].
-    pub fn clear(&mut self, old: &Tables, new: &Tables) -> Result<(), DatapathError> {
-        let maps = &mut self.maps;
-        let gone = old.endpoints.keys().filter(|k| !new.endpoints.contains_key(*k));
-        gone.into_iter().try_for_each(|k| maps.put_endpoint(*k, None))?;
-        let gone = old.addresses.keys().filter(|k| !new.addresses.contains_key(*k));
-        gone.into_iter().try_for_each(|k| maps.put_address(*k, None))?;
-        let gone = old.prefixes.keys().filter(|k| !new.prefixes.contains_key(*k));
-        gone.into_iter().try_for_each(|k| maps.put_prefix(k, None))?;
-        let gone = old.services.keys().filter(|k| !new.services.contains_key(*k));
-        gone.into_iter().try_for_each(|k| maps.put_service(k, None))?;
-        let gone = old.policy.keys().filter(|k| !new.policy.contains_key(*k));
-        gone.into_iter().try_for_each(|k| maps.put_policy(k, None))?;
-        let gone = old.bitmaps.keys().filter(|k| !new.bitmaps.contains_key(*k));
-        gone.into_iter().try_for_each(|k| maps.put_bitmap(*k, None))
-    }
-
-    /// Sets one endpoint, ahead of any plan: a new pod is cut off before its policy is known.
-    ///
-    /// # Errors
-    /// [`DatapathError::Map`].
-    pub fn put_endpoint(&mut self, ifindex: u32, value: &EndpointValue) -> Result<(), DatapathError> {
-        self.maps.put_endpoint(ifindex, Some(value))
-    }
-
-    /// Replaces the configuration that programs read.
-    ///
-    /// # Errors
-    /// [`DatapathError::Map`].
-    pub fn set_config(&mut self, config: &Config) -> Result<(), DatapathError> {
-        self.maps.set_config(config)
+        match action {
+            Action::PutBitmap(index, bitmap) => maps.put_bitmap(*index, Some(bitmap)),
+            Action::ClearBitmap(index) => maps.put_bitmap(*index, None),
+            Action::PutPolicy(key, value) => maps.put_policy(key, Some(value)),
+            Action::RemovePolicy(key) => maps.put_policy(key, None),
+            Action::PutAddress(address, value) => maps.put_address(*address, Some(value)),
+            Action::RemoveAddress(address) => maps.put_address(*address, None),
+            Action::PutPrefix(network, value) => maps.put_prefix(network, Some(value)),
+            Action::RemovePrefix(network) => maps.put_prefix(network, None),
+            Action::PutEndpoint(ifindex, value) => maps.put_endpoint(*ifindex, Some(value)),
+            Action::RemoveEndpoint(ifindex) => maps.put_endpoint(*ifindex, None),
+            Action::PutService(key, value) => maps.put_service(key, Some(value)),
+            Action::RemoveService(key) => maps.put_service(key, None),
+            Action::SetConfig(config) => maps.set_config(config),
+            Action::Grace => grace_period(),
+        }
     }
 }
 
@@ -96,6 +70,7 @@ impl Maps {
         ifindex: u32,
         value: Option<&EndpointValue>,
     ) -> Result<(), DatapathError> {
+        self.put_near(ifindex, value)?;
         match value {
             Some(value) => wrote(self.endpoints.insert(&ifindex, value, 0), names::ENDPOINTS),
             None => {

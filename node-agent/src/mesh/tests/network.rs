@@ -100,6 +100,14 @@ fn the_mtu_leaves_room_for_wireguard_on_the_family_in_use() {
 }
 
 #[test]
+fn both_devices_bear_the_ipv4_transit_address_alone() {
+    let spec = World::seen_by("a").compile();
+    for device in spec.devices.values() {
+        assert_eq!(device.addresses, BTreeSet::from([net("10.244.1.1/32")]));
+    }
+}
+
+#[test]
 fn an_mtu_too_small_for_ipv6_is_raised_and_warned_of() {
     let mut world = World::seen_by("a");
     world.underlay.addresses[0].mtu = 1300;

@@ -43,6 +43,11 @@ pub(super) fn plan(
     if !usable.is_some_and(|device| device.programs) {
         actions.push(Action::AttachPrograms(plane));
     }
+    let none = BTreeSet::new();
+    let addresses = usable.map_or(&none, |device| &device.addresses);
+    actions.extend(spec.addresses.difference(addresses).map(|address| Action::AddAddress(plane, *address)));
+    actions
+        .extend(addresses.difference(&spec.addresses).map(|address| Action::DeleteAddress(plane, *address)));
     let nothing = ObservedControl::default();
     let control = usable.and_then(|device| device.control.as_ref()).unwrap_or(&nothing);
     actions.extend(key_and_peers(plane, control, spec));

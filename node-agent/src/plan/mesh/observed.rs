@@ -67,6 +67,8 @@ pub struct ObservedDevice {
     pub up: bool,
     /// Bytes.
     pub mtu: u32,
+    /// Its addresses, without link-local ones.
+    pub addresses: BTreeSet<IpNetwork>,
     /// Whether this process has put the programs onto it.
     pub programs: bool,
     /// What WireGuard says; `None` if it does not answer.

@@ -35,7 +35,13 @@ fn desired() -> MeshSpec {
     MeshSpec {
         devices: BTreeMap::from([(
             plane,
-            DeviceSpec { public_key: key(1), listen_port: 51871, mtu: 1420, peers },
+            DeviceSpec {
+                public_key: key(1),
+                listen_port: 51871,
+                mtu: 1420,
+                addresses: BTreeSet::from([net("10.244.1.1/32")]),
+                peers,
+            },
         )]),
         routes: BTreeSet::from([
             route(ROUTE_METRIC, RouteVia::Plane(plane, None)),
@@ -100,12 +106,18 @@ impl Machine {
                     kind: DeviceKind::Kernel,
                     up: false,
                     mtu: *mtu,
+                    addresses: BTreeSet::new(),
                     programs: false,
                     control: Some(ObservedControl::default()),
                 };
                 assert!(self.0.devices.insert(*plane, device).is_none());
             }
             Action::SetMtu(plane, mtu) => self.device(*plane).mtu = *mtu,
+            Action::AddAddress(plane, address) => {
+                let device = self.device(*plane);
+                assert!(device.programs && device.addresses.insert(*address));
+            }
+            Action::DeleteAddress(plane, address) => assert!(self.device(*plane).addresses.remove(address)),
             Action::AttachPrograms(plane) => self.device(*plane).programs = true,
             Action::LinkUp(plane) => {
                 assert!(self.device(*plane).programs, "up before it has its programs");

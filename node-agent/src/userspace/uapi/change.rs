@@ -13,8 +13,9 @@ type Write<'a> = DeviceWrite<'a, DefaultDeviceTransports>;
 /// Carries the change out under one lock, so no packet sees half of it.
 ///
 /// # Errors
-/// `EINVAL` for what cannot be (peers before there is a private key; the library would panic). Else the library could
-/// not open its port (`EADDRINUSE`): it does not try again by itself, so the process ends, for the agent to start anew.
+/// `EINVAL` for what cannot be (peers before there is a private key; the library would panic). `EADDRINUSE` if the port
+/// cannot be opened. The library would neither send nor try again then, so it gets any port until the right one is asked
+/// for again.
 pub(super) async fn change(device: &Device, set: Set) -> Result<(), Errno> {
     if set.private_key.as_ref().is_some_and(|key| **key == [0; 32]) {
         return Err(Errno::EINVAL);
@@ -23,15 +24,12 @@ pub(super) async fn change(device: &Device, set: Set) -> Result<(), Errno> {
     if !has_key && set.private_key.is_none() {
         return Err(Errno::EINVAL);
     }
-    match device.write(async |device| carry_out(device, set).await).await {
-        Ok(()) => Ok(()),
-        Err(error) => {
-            tracing::error!(%error, "cannot go on with this configuration");
-            // The client gets an end of file instead of an answer.
-            let _ = nix::sys::signal::raise(nix::sys::signal::Signal::SIGTERM);
-            Err(Errno::EADDRINUSE)
-        }
+    let Err(error) = device.write(async |device| carry_out(device, set).await).await else { return Ok(()) };
+    tracing::error!(%error, "cannot open the port");
+    if let Err(error) = device.set_listen_port(0).await {
+        tracing::error!(%error, "cannot open any port");
     }
+    Err(Errno::EADDRINUSE)
 }
 
 async fn carry_out(device: &mut Write<'_>, set: Set) {

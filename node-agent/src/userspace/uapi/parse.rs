@@ -136,7 +136,7 @@ fn hex_key(text: &str) -> Option<Zeroizing<[u8; 32]>> {
         return None;
     }
     let mut key = Zeroizing::new([0; 32]);
-    for (byte, digits) in key.iter_mut().zip(text.as_bytes().chunks_exact(2)) {
+    for (byte, digits) in key.iter_mut().zip(text.as_bytes().as_chunks::<2>().0) {
         let digit = |digit: u8| char::from(digit).to_digit(16).and_then(|value| u8::try_from(value).ok());
         *byte = digit(digits[0])? << 4 | digit(digits[1])?;
     }

@@ -10,7 +10,7 @@ pub(super) async fn show(device: &Device) -> String {
         .read(async |device| {
             let mut text = String::with_capacity(4096);
             if let Some(key) = device.private_key() {
-                line(&mut text, "private_key", &*hex(&*Zeroizing::new(key.to_bytes())));
+                line(&mut text, "private_key", &*hex(&Zeroizing::new(key.to_bytes())));
             }
             line(&mut text, "listen_port", device.listen_port());
             if let Some(mark) = device.fwmark().filter(|mark| *mark != 0) {
@@ -20,7 +20,7 @@ pub(super) async fn show(device: &Device) -> String {
                 let (peer, stats) = (stats.peer, stats.stats);
                 line(&mut text, "public_key", &*hex(peer.public_key.as_bytes()));
                 if let Some(key) = peer.preshared_key.map(Zeroizing::new) {
-                    line(&mut text, "preshared_key", &*hex(&*key));
+                    line(&mut text, "preshared_key", &*hex(&key));
                 }
                 if let Some(endpoint) = peer.endpoint {
                     line(&mut text, "endpoint", endpoint);

@@ -179,6 +179,15 @@ fn what_others_set_on_a_peer_is_undone() {
 }
 
 #[test]
+fn a_removed_address_comes_back_and_a_strange_one_goes() {
+    let (mut machine, desired) = settled();
+    machine.device(Plane::Zero).addresses = BTreeSet::from([net("192.0.2.99/32")]);
+    let (ours, theirs) = (net("10.244.1.1/32"), net("192.0.2.99/32"));
+    let expected = [Action::AddAddress(Plane::Zero, ours), Action::DeleteAddress(Plane::Zero, theirs)];
+    assert_eq!(machine.converge(&desired), expected);
+}
+
+#[test]
 fn a_route_of_ours_that_was_bent_is_replaced_and_a_stray_one_removed() {
     let (mut machine, desired) = settled();
     let bent = |route: &ObservedRoute| ObservedRoute { via: None, ..route.clone() };

@@ -52,6 +52,7 @@ proptest! {
         up: bool,
         programs: bool,
         exists: bool,
+        found_addresses in any_networks(),
         found in proptest::collection::btree_map(2_u8..7, any_observed_peer(), 0..5),
         found_deal in proptest::collection::vec(any::<u8>(), 6),
         wanted in proptest::collection::btree_map(2_u8..7, any_peer(), 0..5),
@@ -67,7 +68,7 @@ proptest! {
             deal(peers.values_mut().map(|peer| &mut peer.allowed), &found_deal);
             let control = ObservedControl { public_key: Some(key(own)), peers, ..ObservedControl::default() };
             let device =
-                ObservedDevice { kind: DeviceKind::Kernel, up, mtu: 1, programs, control: Some(control) };
+                ObservedDevice { kind: DeviceKind::Kernel, up, mtu: 1, addresses: found_addresses, programs, control: Some(control) };
             machine.0.devices.insert(Plane::Zero, device);
         }
         machine.converge(&desired);

@@ -1,0 +1,20 @@
+//! UDP.
+use std::io;
+use std::net::{IpAddr, SocketAddr};
+use tokio::net::UdpSocket;
+
+/// A socket at one address, so that answers leave from where they were asked for.
+pub(super) async fn open(address: IpAddr, port: u16) -> io::Result<UdpSocket> {
+    UdpSocket::bind(SocketAddr::new(address, port)).await
+}
+
+pub(super) async fn serve(socket: UdpSocket, name: String) -> io::Result<()> {
+    let mut buffer = vec![0; 65_536];
+    loop {
+        // An error is that of an answer sent earlier: its receiver has gone.
+        let Ok((length, from)) = socket.recv_from(&mut buffer).await else { continue };
+        let mut answer = format!("{name} ").into_bytes();
+        answer.extend(&buffer[..length]);
+        let _ = socket.send_to(&answer, from).await;
+    }
+}
