@@ -11,25 +11,29 @@ use ringfence_abi::{AddressKind, Counter};
 /// A reply on a known flow between these pods.
 #[inline(always)]
 pub(crate) fn replies(scene: &Scene) -> bool {
-    hit(scene, Found::REPLY)
+    let found = hit(scene) == Found::REPLY;
+    if found {
+        count(Counter::FlowHit);
+    }
+    found
 }
 
-/// A packet on a known flow between these pods that its sender opened, past the first.
+/// A packet on a known flow between these pods, whoever opened it, past the first.
 #[inline(always)]
 pub(crate) fn goes_on(scene: &Scene) -> bool {
-    hit(scene, Found::OPENER)
+    let found = hit(scene) != Found::NOTHING;
+    if found {
+        count(Counter::FlowHit);
+    }
+    found
 }
 
 #[inline(always)]
-fn hit(scene: &Scene, wanted: u32) -> bool {
+fn hit(scene: &Scene) -> u32 {
     // What was masqueraded, or comes to this node, may be for a pod that only NAT knows.
     let direct = scene.target.exists() || scene.to.is_remote();
     let receiver = if direct { scene.target.id } else { ANYONE };
-    if find(&scene.packet, scene.generation, scene.source.id, receiver) != wanted {
-        return false;
-    }
-    count(Counter::FlowHit);
-    true
+    find(&scene.packet, scene.generation, scene.source.id, receiver)
 }
 
 /// A known flow, one taken up again, or an error about either. Where it says no, an ICMP error has been replaced by

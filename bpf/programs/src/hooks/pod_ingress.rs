@@ -71,9 +71,9 @@ fn judge(skb: Skb, scene: &mut Scene) -> i32 {
         return drop(Reason::EndpointDenied);
     }
     follow(&mut scene.packet, memory::POD_INGRESS);
-    // A flow is kept only where the reply meets isolation.
-    let kept = pod.egress | scene.source.ingress != 0;
-    if kept && !scene.packet.looks_like_reply() && goes_on(scene) {
+    // A flow is kept where the reply meets isolation: surely if at both ends, else if this does not look like one.
+    let (here, there) = (pod.egress != 0, scene.source.ingress != 0);
+    if ((here && there) || ((here || there) && !scene.packet.looks_like_reply())) && goes_on(scene) {
         return PASS;
     }
     if !egress_allows(scene.source.ifindex, scene.source.egress, scene.destination()) {

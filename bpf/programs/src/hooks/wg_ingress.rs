@@ -55,12 +55,10 @@ fn wg_ingress(ctx: TcContext) -> i32 {
         return PASS;
     }
     follow(&mut scene.packet, memory::WG_INGRESS);
-    let first = scene.packet.looks_like_reply();
-    if !first && scene.target.egress != 0 && goes_on(&scene) {
-        stamp(skb, entered.with(Mark::INGRESS_JUDGED));
-        return PASS;
-    }
-    if first && scene.target.ingress != 0 && replies(&scene) {
+    // Of a pod isolated both ways every connection has a flow as a rule; else ports tell where to look first.
+    let direction = if scene.packet.looks_like_reply() { scene.target.ingress } else { scene.target.egress };
+    let first = direction != 0 || scene.target.ingress.min(scene.target.egress) != 0;
+    if first && goes_on(&scene) {
         stamp(skb, entered.with(Mark::JUDGED));
         return PASS;
     }
