@@ -2,6 +2,8 @@
 
 pub mod cluster;
 pub mod evaluator;
+pub mod lab;
 pub mod mesh_lab;
 pub mod netns;
+pub mod packets;
 pub mod testrun;

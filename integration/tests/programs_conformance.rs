@@ -2,7 +2,6 @@
 //! Needs root. Every allowed query is a packet that reaches its end and an answer that comes back.
 #![allow(clippy::unwrap_used, reason = "a test that cannot read its data shall fail")]
 
-#[allow(dead_code, reason = "each test uses a part of it")]
 mod model;
 
 use model::snapshot;

@@ -69,7 +69,14 @@ fn a_pods_packet_to_a_node_does_not_leave_and_the_nodes_own_does() -> Result<()>
                 assert!(out.dropped(Reason::Plaintext, &[]), "{from:?} {mark:?}: {out:?}");
             }
         }
-        for (mark, by) in [(Mark(0), 0), (entered(Origin::Outside), 6), (entered(Origin::Peer), 5)] {
+        // A pod of another node called a NodePort here: what came encrypted does not go on in the clear.
+        let out = world.rig.run(
+            HOOK,
+            &syn(Who::Node, Who::RemoteNode, family).frame(),
+            at(entered(Origin::Peer), 5),
+        )?;
+        assert!(out.dropped(Reason::Plaintext, &[]), "{out:?}");
+        for (mark, by) in [(Mark(0), 0), (entered(Origin::Outside), 6)] {
             let out = world.rig.run(HOOK, &syn(Who::Node, Who::RemoteNode, family).frame(), at(mark, by))?;
             assert!(out.passed(mark, &[]), "{mark:?}: {out:?}");
         }

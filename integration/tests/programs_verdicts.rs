@@ -1,7 +1,6 @@
 //! Random clusters, asked of the real eBPF programs: every verdict is the slow evaluator's. Needs root.
 #![allow(clippy::unwrap_used, reason = "a test that cannot read its data shall fail")]
 
-#[allow(dead_code, reason = "each test uses a part of it")]
 mod model;
 
 use model::{lines, snapshot_of};

@@ -93,6 +93,19 @@ fn a_pods_packet_from_a_veth_that_is_no_endpoint_any_more_is_judged_by_its_sourc
 }
 
 #[test]
+fn what_came_by_a_device_without_programs_is_dropped() -> Result<()> {
+    let mut world = isolated()?;
+    for family in Family::BOTH {
+        for from in [Who::A, Who::Vacant, Who::Near] {
+            let unstamped = at(entered(Origin::None), 4711);
+            let out = world.rig.run(HOOK, &syn(from, Who::Remote, family, 80).frame(), unstamped)?;
+            assert!(out.dropped(Reason::OriginLost, PEER), "{from:?}: {out:?}");
+        }
+    }
+    Ok(())
+}
+
+#[test]
 fn what_is_of_no_local_pod_passes() -> Result<()> {
     let mut world = isolated()?;
     for family in Family::BOTH {
@@ -203,6 +216,22 @@ fn an_opening_of_an_ingress_isolated_pod_makes_a_flow_only_where_policy_would_st
         let out = world.of_a(HOOK, &syn(Who::Node, Who::OtherRemote, family, 80), 0)?;
         assert!(out.passed(entered(Origin::LocalPod), &[Counter::ToPeer, Counter::FlowInserted]), "{out:?}");
         world.rig.remove_policy(1001, 22)?;
+    }
+    Ok(())
+}
+
+#[test]
+fn what_comes_off_a_veth_before_it_bears_programs_and_has_a_pods_address_is_dropped() -> Result<()> {
+    let mut world = isolated()?;
+    const BARE_VETH: u32 = 4_000;
+    for family in Family::BOTH {
+        for (hook, to, counted) in [(HOOK, Who::Remote, PEER), (names::UNDERLAY_EGRESS, Who::Far, &[])] {
+            let unstamped = at(Mark::default(), BARE_VETH);
+            for pod in [Who::A, Who::Pending, Who::Vacant] {
+                let out = world.rig.run(hook, &syn(pod, to, family, 80).frame(), unstamped)?;
+                assert!(out.dropped(Reason::OriginLost, counted), "{hook}: {out:?}");
+            }
+        }
     }
     Ok(())
 }

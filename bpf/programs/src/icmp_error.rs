@@ -6,6 +6,7 @@ use crate::judge::{Target, allows, egress_allows};
 use crate::packet::{Packet, protocol};
 use crate::parse::quoted;
 use crate::scene::Scene;
+use ringfence_abi::AddressKind;
 
 /// Unreachable (and too big), time exceeded, parameter problem: RFC 792, RFC 4443.
 #[inline(always)]
@@ -23,10 +24,18 @@ pub(crate) fn is_error(packet: &Packet) -> bool {
 /// Only who sent the quoted packet is told, and a pod speaks only of packets to itself.
 #[inline(always)]
 pub(crate) fn icmp_error(skb: Skb, scene: &mut Scene) -> bool {
+    let of_pod = is_of_pod(scene);
     scene.packet.whole()
         && is_error(&scene.packet)
-        && quoted(skb, &mut scene.packet, scene.source.exists())
+        && quoted(skb, &mut scene.packet, of_pod)
         && (find(&scene.packet, scene.generation, ANYONE, ANYONE) != Found::NOTHING || by_policy(scene))
+}
+
+/// A pod speaks only of packets to itself, be it here or on another node; routers speak of any.
+#[inline(always)]
+fn is_of_pod(scene: &Scene) -> bool {
+    let from = &scene.from;
+    scene.source.exists() || from.is(AddressKind::RemotePod) || from.is(AddressKind::RemotePodRange)
 }
 
 /// Without a flow, policy is asked about the quoted packet, for each direction that has refused.

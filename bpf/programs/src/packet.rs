@@ -141,7 +141,7 @@ impl Packet {
 
     /// The source port, which is the port a reply goes to.
     #[inline(always)]
-    pub(crate) fn from_port(&self) -> u32 {
+    pub(crate) fn reply_port(&self) -> u32 {
         self.known(self.src_port)
     }
 

@@ -83,5 +83,5 @@ fn reply_passes(scene: &Scene) -> bool {
         }
     }
     source.ingress == 0
-        || (own && ingress_allows(source.ingress, scene.class_there(), packet.protocol, packet.from_port()))
+        || (own && ingress_allows(source.ingress, scene.class_there(), packet.protocol, packet.reply_port()))
 }

@@ -36,7 +36,7 @@ fn answers(scene: &Scene) -> bool {
     }
     if scene.own != 0 {
         return only_accepted(source.ifindex, packet.src_port)
-            && ingress_allows(source.ingress, scene.class_there(), packet.protocol, packet.from_port());
+            && ingress_allows(source.ingress, scene.class_there(), packet.protocol, packet.reply_port());
     }
     // NAT has put a Service's address there: the pod's own port cannot be told any more.
     source.ingress == 0 && target.exists()

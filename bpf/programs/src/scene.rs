@@ -135,11 +135,20 @@ impl Scene {
         if ifindex != 0 && self.source_at(ifindex) {
             return true;
         }
-        if !self.marked().origin().is_pod() {
+        let origin = self.marked().origin();
+        if !origin.is_pod() {
             return true;
         }
         let at = locate(&self.packet.src);
         at.is(AddressKind::LocalPod) && at.owner != 0 && self.source_at(at.owner)
+    }
+
+    /// Nobody stamped the packet, and it is not this node's own either: it came by a device that bears no programs yet,
+    /// as a pod's does between the moment it is made and CNI ADD.
+    #[inline(always)]
+    pub(crate) fn is_unstamped(&self, skb: Skb) -> bool {
+        // SAFETY: `skb` is the program's context.
+        self.marked().origin() == Origin::None && unsafe { (*skb).ingress_ifindex } != 0
     }
 
     #[inline(always)]
@@ -200,7 +209,7 @@ impl Scene {
             addr: &packet.src.addr,
             party: self.from,
             protocol: packet.protocol,
-            port: packet.from_port(),
+            port: packet.reply_port(),
         }
     }
 

@@ -5,7 +5,7 @@ use std::net::{IpAddr, Ipv4Addr, Ipv6Addr};
 use std::sync::Arc;
 
 use anyhow::{Context, Result};
-use ipnetwork::{Ipv4Network, Ipv6Network};
+use ipnetwork::{IpNetwork, Ipv4Network, Ipv6Network};
 use ringfence::desired::Snapshot;
 use ringfence::model::{
     ContainerPort, LabelSelector, Labels, Namespace, NamespaceMatch, NetworkPolicy, Node, ObjectName, Peer,
@@ -56,13 +56,10 @@ impl Cluster {
         for i in 0..size.pods {
             let name = ObjectName::new(format!("team-{}", i % size.namespaces), format!("pod-{i}"));
             let app = (i / size.namespaces) % APPS;
-            let addresses = pod_addresses(i % size.nodes, i / size.nodes + 20, size.dual_stack)?;
-            cluster.add_pod(
-                name,
-                &format!("node-{}", i % size.nodes),
-                addresses,
-                &[("app", &format!("app-{app}"))],
-            );
+            // Each node has pods of many namespaces.
+            let node = (i + i / size.nodes) % size.nodes;
+            let addresses = pod_addresses(node, i / size.nodes + 20, size.dual_stack)?;
+            cluster.add_pod(name, &format!("node-{node}"), addresses, &[("app", &format!("app-{app}"))]);
         }
         for i in 0..size.policies {
             cluster.add_policy(tier(i % size.namespaces, i / size.namespaces, size.namespaces));
@@ -100,6 +97,13 @@ impl Cluster {
         };
         self.nodes.insert(name, Arc::new(node));
         Ok(())
+    }
+
+    /// Gives a node other pod CIDRs.
+    pub(crate) fn set_pod_cidrs(&mut self, node: &str, pod_cidrs: Vec<IpNetwork>) {
+        if let Some(node) = self.nodes.get_mut(node) {
+            Arc::make_mut(node).pod_cidrs = pod_cidrs;
+        }
     }
 
     /// Adds a namespace.
@@ -184,7 +188,7 @@ fn range(node: usize) -> Result<(Ipv4Network, Ipv6Network)> {
 }
 
 /// The addresses of a node's pod with this number.
-pub(crate) fn pod_addresses(node: usize, number: usize, dual_stack: bool) -> Result<Vec<IpAddr>> {
+fn pod_addresses(node: usize, number: usize, dual_stack: bool) -> Result<Vec<IpAddr>> {
     let (v4, v6) = range(node)?;
     let host = u8::try_from(number).context("too many pods on a node")?;
     let [a, b, c, _] = v4.network().octets();

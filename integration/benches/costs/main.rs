@@ -1,10 +1,18 @@
 //! What Ringfence costs, next to what others cost: `cargo xtask bench`.
 
+mod agent;
+mod alone;
+mod attach;
+mod change;
+mod changes;
 mod cluster;
 mod empty;
+mod flat;
 mod flood;
 mod frames;
+mod labs;
 mod machine;
+mod manifests;
 mod measure;
 mod netns;
 mod nft;
@@ -14,9 +22,13 @@ mod pin;
 mod report;
 mod rig;
 mod scenario;
+mod stream;
+mod throughput;
 
 use std::fmt::Write as _;
+use std::net::SocketAddr;
 use std::path::{Path, PathBuf};
+use std::process::ExitCode;
 
 use anyhow::{Context, Result};
 use clap::{Parser, ValueEnum};
@@ -41,6 +53,15 @@ struct Args {
     /// Only runs this contender of `packets` for some seconds, to be looked at with a profiler
     #[arg(long, value_name = "PART OF ITS NAME")]
     profile: Option<String>,
+    /// Only takes streams on this port: the receiving end of `throughput`
+    #[arg(long, hide = true)]
+    sink: Option<u16>,
+    /// Only sends a stream there
+    #[arg(long, hide = true)]
+    blast: Option<SocketAddr>,
+    /// For so long
+    #[arg(long, hide = true, default_value_t = 1)]
+    seconds: u64,
     /// What `cargo bench` adds
     #[arg(long, hide = true)]
     bench: bool,
@@ -50,6 +71,18 @@ struct Args {
 enum Name {
     /// Added nanoseconds per packet
     Packets,
+    /// The same with ten thousand of everything
+    Flat,
+    /// Milliseconds from a change to its enforcement
+    Change,
+    /// An encrypted stream with enforcement, next to one without
+    Throughput,
+    /// The agent's memory
+    Memory,
+    /// What CNI ADD waits for
+    Cni,
+    /// Milliseconds from a changed manifest to its enforcement
+    Directory,
 }
 
 /// How long to measure.
@@ -65,53 +98,80 @@ impl Effort {
     }
 }
 
-fn main() -> Result<()> {
-    let args = Args::parse();
+fn main() -> ExitCode {
+    match measure(&Args::parse()) {
+        Ok(()) => ExitCode::SUCCESS,
+        Err(error) => {
+            eprintln!("error: {error:#}");
+            ExitCode::FAILURE
+        }
+    }
+}
+
+fn measure(args: &Args) -> Result<()> {
+    if let Some(port) = args.sink {
+        return stream::sink(port);
+    }
+    if let Some(to) = args.blast {
+        return stream::blast(to, args.seconds);
+    }
     let names = if args.names.is_empty() { Name::value_variants() } else { &args.names };
     let machine = Machine::this()?;
-    let scratch = tempfile::tempdir().context("making a directory for pins")?;
-    ours::prepare(scratch.path())?;
+    ours::prepare()?;
     if let Some(contender) = &args.profile {
         pin::to_one_core()?;
-        return packets::profile(contender, scratch.path());
+        return packets::profile(contender, Path::new(ours::PINS));
     }
     let mut sections = Vec::new();
     for name in names {
         println!("== {name:?}");
-        let section = run(*name, Effort { quick: args.quick }, scratch.path())?;
+        let section = run(*name, args)?;
         println!("{section}");
         sections.push(section);
     }
-    let document = document(&machine, args.quick, &sections)?;
-    println!("{}", document.split("\n## Pac").next().unwrap_or_default());
-    if let Some(path) = args.write {
-        std::fs::write(&path, &document).with_context(|| format!("writing {}", path.display()))?;
+    let summary = summary(&machine, args.quick, &sections)?;
+    println!("{summary}");
+    if let Some(path) = &args.write {
+        let document = sections.iter().fold(summary, |text, section| format!("{text}\n{section}"));
+        std::fs::write(path, document).with_context(|| format!("writing {}", path.display()))?;
     }
     Ok(())
 }
 
-fn run(name: Name, effort: Effort, scratch: &Path) -> Result<Section> {
-    let pins = scratch.join("packets");
+fn run(name: Name, args: &Args) -> Result<Section> {
+    let effort = Effort { quick: args.quick };
+    let ringfence =
+        || args.ringfence.as_deref().context("this bench runs the agent: say which by --ringfence");
+    let pins = Path::new(ours::PINS).join("ringfence-bench");
+    let alone = |bench: fn(Effort, &Path) -> Result<Section>| on_one_core(|| bench(effort, &pins));
+    match name {
+        Name::Packets => alone(packets::run),
+        Name::Flat => alone(flat::run),
+        Name::Change => change::run(effort, &pins),
+        Name::Throughput => throughput::run(effort, ringfence()?),
+        Name::Memory => alone::memory(effort, ringfence()?, &pins),
+        Name::Cni => alone::cni(effort, ringfence()?, &pins),
+        Name::Directory => alone::directory(effort, ringfence()?, &pins),
+    }
+}
+
+fn on_one_core<T: Send>(work: impl FnOnce() -> Result<T> + Send) -> Result<T> {
     std::thread::scope(|scope| {
         let bench = scope.spawn(|| {
             pin::to_one_core()?;
-            match name {
-                Name::Packets => packets::run(effort, &pins),
-            }
+            work()
         });
         bench.join().unwrap_or_else(|panic| std::panic::resume_unwind(panic))
     })
 }
 
-fn document(machine: &Machine, quick: bool, sections: &[Section]) -> Result<String> {
+/// How a document begins: where it was measured, and what of the design's costs holds.
+fn summary(machine: &Machine, quick: bool, sections: &[Section]) -> Result<String> {
     let mut text = String::from("# Benchmarks\n\n");
-    writeln!(text, "{machine}")?;
+    writeln!(text, "Written by `cargo xtask bench`; all of it is measured anew, or nothing.\n\n{machine}")?;
     if quick {
-        writeln!(text, "A quick run.\n")?;
+        writeln!(text, "A quick run: too short to quote.\n")?;
     }
     report::musts(&mut text, sections)?;
-    for section in sections {
-        write!(text, "\n{section}")?;
-    }
     Ok(text)
 }

@@ -23,6 +23,14 @@ impl Netns {
         })
     }
 
+    /// The same one, held open once more.
+    ///
+    /// # Errors
+    /// When there are too many open files.
+    pub(crate) fn again(&self) -> Result<Self> {
+        self.0.try_clone().map(Self).context("holding a network namespace open")
+    }
+
     /// Runs `work` on a thread inside; children that it starts are inside too.
     ///
     /// # Errors

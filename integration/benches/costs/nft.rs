@@ -5,6 +5,7 @@ use std::io::IoSlice;
 use std::os::fd::AsRawFd;
 
 use anyhow::{Context, Result, bail};
+use ipnetwork::IpNetwork;
 use nix::sys::socket::{
     AddressFamily, MsgFlags, NetlinkAddr, SockFlag, SockProtocol, SockType, recv, sendmsg, socket,
 };
@@ -45,6 +46,41 @@ pub(crate) fn conntrack_and_verdict_map() -> String {
 /// The same lookup for every packet, without connection tracking: replies would need rules of their own.
 pub(crate) fn verdict_map_alone() -> String {
     conntrack_and_verdict_map().replace("ct state established,related accept", "")
+}
+
+/// Sources in one set of CIDRs, the best that nftables has for them.
+pub(crate) fn interval_set(cidrs: impl Iterator<Item = IpNetwork>) -> String {
+    let elements: Vec<String> = cidrs.map(|cidr| cidr.to_string()).collect();
+    format!(
+        "table ip filter {{
+           set sources {{ type ipv4_addr; flags interval; elements = {{ {} }} }}
+           chain forward {{
+             type filter hook forward priority 0; policy drop;
+             ip saddr @sources udp dport {}-{} accept
+           }}
+         }}\n",
+        elements.join(", "),
+        PORTS.start,
+        PORTS.end - 1
+    )
+}
+
+/// A rule for each, as they are written without sets; the last one matches.
+pub(crate) fn linear(rules: usize) -> String {
+    let mut lines = String::new();
+    for i in 1..rules {
+        let _ =
+            writeln!(lines, "ip saddr 10.78.{}.{} ip daddr {B} udp dport 8000 accept", i / 250, i % 250 + 1);
+    }
+    format!(
+        "table ip filter {{
+           chain forward {{
+             type filter hook forward priority 0; policy drop;
+             {lines}
+             ip saddr {A} ip daddr {B} accept
+           }}
+         }}\n"
+    )
 }
 
 /// Forgets every connection of a namespace, so that the next packet of each is the first again.

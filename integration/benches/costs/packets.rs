@@ -7,8 +7,9 @@ use anyhow::{Context, Result, ensure};
 use ringfence::apply::bpf::Role;
 use ringfence_abi::Counter;
 
+use super::attach::attach;
 use super::measure::{Contender, Spread, Turns};
-use super::ours::{FLOWS, Ours};
+use super::ours::FLOWS;
 use super::report::{Must, Section, whole};
 use super::rig::{Rig, answers, established, flows};
 use super::{Effort, empty, nft, scenario};
@@ -149,7 +150,7 @@ fn with_ours(name: &str, mut rig: Rig, pins: &Path) -> Result<Box<dyn FnMut() ->
     }
     let flows = if name == FULL_NEW { SMALL } else { FLOWS };
     let pins = pins.join(NAMES.iter().position(|n| *n == name).unwrap_or(0).to_string());
-    let ours = Ours::enforce(&rig, &cluster, &pins, Role::Pod, flows)?;
+    let ours = attach(&rig, &cluster, &pins, Role::Pod, flows)?;
     let packets = established(BURST);
     let mut fresh = Fresh::default();
     let inserted = Counter::FlowInserted as u32;

@@ -4,7 +4,7 @@ use super::{Node, Pod};
 use anyhow::{Context, Result};
 use ringfence::cni::conflist::Conflist;
 use serde_json::Value;
-use std::path::Path;
+use std::path::{Path, PathBuf};
 use std::time::{Duration, Instant};
 
 /// Where distributions put the plugins.
@@ -51,7 +51,8 @@ fn args(namespace: &str, name: &str) -> String {
     format!("IgnoreUnknown=1;K8S_POD_NAMESPACE={namespace};K8S_POD_NAME={name}")
 }
 
-pub(super) fn add(node: &Node, namespace: &str, name: &str) -> Result<Pod> {
+/// Makes a pod's network namespace; its path as seen from outside the node.
+pub(super) fn sandbox(node: &Node, namespace: &str, name: &str) -> Result<PathBuf> {
     let container = format!("{namespace}-{name}");
     node.machine.run(None, "ip", &["netns", "add", &container])?;
     node.machine.run(Some(&container), "ip", &["link", "set", "lo", "up"])?;
@@ -60,6 +61,12 @@ pub(super) fn add(node: &Node, namespace: &str, name: &str) -> Result<Pod> {
     for netns in [None, Some(&*container)] {
         node.machine.run(netns, "sh", &["-c", no_dad])?;
     }
+    // The machine's own /run, seen from outside.
+    Ok(format!("/proc/{}/root/run/netns/{container}", node.machine.pid).into())
+}
+
+pub(super) fn add(node: &Node, namespace: &str, name: &str, netns: PathBuf) -> Result<Pod> {
+    let container = format!("{namespace}-{name}");
     let mut result = Value::Null;
     let mut attached_in = Duration::ZERO;
     for mut config in chain(node)? {
@@ -77,8 +84,7 @@ pub(super) fn add(node: &Node, namespace: &str, name: &str) -> Result<Pod> {
         namespace: namespace.to_owned(),
         name: name.to_owned(),
         addresses: ips.iter().filter_map(address).collect(),
-        // The machine's own /run, seen from outside.
-        netns: format!("/proc/{}/root/run/netns/{container}", node.machine.pid).into(),
+        netns,
         container,
         result,
         attached_in,

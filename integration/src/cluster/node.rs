@@ -5,7 +5,8 @@ use anyhow::{Context, Result, ensure};
 use ringfence::status::StatusReport;
 use std::fs;
 use std::path::{Path, PathBuf};
-use std::process::Child;
+use std::process::{Child, Command};
+use std::sync::OnceLock;
 use std::time::Duration;
 
 /// A node of a [`Cluster`](super::Cluster).
@@ -100,7 +101,7 @@ impl Node {
         let children = fs::read_to_string(format!("/proc/{0}/task/{0}/children", child.id()))?;
         // nsenter forks into the PID namespace; without that it has become the agent itself.
         let agent: u32 = children.split_whitespace().next().map_or(Ok(child.id()), str::parse)?;
-        let status = std::process::Command::new("kill").args(["-s", name, &agent.to_string()]).status()?;
+        let status = Command::new("kill").args(["-s", name, &agent.to_string()]).status()?;
         ensure!(status.success(), "kill -s {name} {agent}");
         child.wait()?;
         Ok(())
@@ -118,7 +119,7 @@ impl Node {
 
     /// Runs the binary on the node to its end; what it printed.
     pub fn ringfence(&self, arguments: &[&str]) -> Result<String> {
-        Ok(self.machine.run(None, &binary()?.to_string_lossy(), arguments)?)
+        self.machine.run(None, &binary()?.to_string_lossy(), arguments)
     }
 
     /// Waits until its agent is ready.
@@ -133,7 +134,18 @@ impl Node {
 
     /// Attaches a pod by CNI ADD of ptp and `ringfence`.
     pub fn add_pod(&self, namespace: &str, name: &str) -> Result<Pod> {
-        cni::add(self, namespace, name)
+        let netns = self.sandbox(namespace, name)?;
+        cni::add(self, namespace, name, netns)
+    }
+
+    /// Only a pod's network namespace, so that something can already run in it; its path.
+    pub fn sandbox(&self, namespace: &str, name: &str) -> Result<PathBuf> {
+        cni::sandbox(self, namespace, name)
+    }
+
+    /// Attaches a pod whose namespace [`Node::sandbox`] has made.
+    pub fn attach(&self, namespace: &str, name: &str, netns: PathBuf) -> Result<Pod> {
+        cni::add(self, namespace, name, netns)
     }
 
     /// Detaches a pod by CNI DEL of both, last first.
@@ -161,14 +173,32 @@ impl Node {
     }
 }
 
-/// The agent's binary, which cargo put beside the tests.
+/// The agent's binary: what `RINGFENCE_BINARY` names, else the one that cargo puts beside the tests, brought up to date.
 pub(super) fn binary() -> Result<PathBuf> {
+    static BINARY: OnceLock<PathBuf> = OnceLock::new();
+    if let Some(path) = BINARY.get() {
+        return Ok(path.clone());
+    }
+    let path = match std::env::var_os("RINGFENCE_BINARY") {
+        Some(path) => PathBuf::from(path),
+        None => built()?,
+    };
+    Ok(BINARY.get_or_init(|| path).clone())
+}
+
+/// Tests of one package do not make cargo build another one's binary, and a stale one would be tested in its place.
+fn built() -> Result<PathBuf> {
+    let manifest = concat!(env!("CARGO_MANIFEST_DIR"), "/../Cargo.toml");
+    let cargo = std::env::var_os("CARGO").unwrap_or_else(|| "cargo".into());
+    let build = ["build", "--quiet", "--package", "ringfence", "--manifest-path", manifest];
+    let status = Command::new(cargo).args(build).status().context("cannot run cargo")?;
+    ensure!(status.success(), "cargo build -p ringfence failed");
     let mut dir = std::env::current_exe()?;
     dir.pop();
     if dir.ends_with("deps") {
         dir.pop();
     }
     let path = dir.join("ringfence");
-    ensure!(path.exists(), "{} is missing: cargo build -p ringfence", path.display());
+    ensure!(path.exists(), "{} is missing: set RINGFENCE_BINARY", path.display());
     Ok(path)
 }

@@ -41,6 +41,11 @@ impl Pod {
         in_netns(&self.netns, work)
     }
 
+    /// Path of its network namespace.
+    pub fn netns(&self) -> PathBuf {
+        self.netns.clone()
+    }
+
     /// Its address of a family.
     pub fn address(&self, v6: bool) -> Result<IpAddr> {
         self.addresses.iter().copied().find(|a| a.is_ipv6() == v6).context("no address of that family")

@@ -1,6 +1,7 @@
 //! `cargo xtask`: sets a machine up, runs the tests by tier, boots distribution kernels.
 
 mod bench;
+mod demo;
 mod kernel_tier;
 mod lint;
 mod repo;
@@ -35,6 +36,8 @@ enum Task {
     },
     /// Run tests: all tiers, or one of lint, pure, programs, lab, kernel
     Test(test::Args),
+    /// Bring a small bank up on three nodes and show what protects it
+    Demo(demo::Args),
     /// Measure what it costs next to nftables, all of it or one of packets, flat, throughput, change, memory, cni
     Bench(bench::Args),
     /// Run a command under a Debian kernel in QEMU, on this machine's files, changing none of them
@@ -45,6 +48,7 @@ fn main() -> ExitCode {
     let result = match Cli::parse().command {
         Task::Setup { vm, lint } => setup::run(vm, lint).map(|()| ExitCode::SUCCESS),
         Task::Test(args) => test::run(&args),
+        Task::Demo(args) => demo::run(&args),
         Task::Bench(args) => bench::run(&args),
         Task::Vm(args) => vm::main(&args),
     };

@@ -32,6 +32,15 @@ struct Pending {
     snapshot: u64,
 }
 
+/// What came of preparing.
+#[derive(Debug, Default)]
+pub(super) struct Prepared {
+    /// Tables grew: every hook must be moved to the new ones before anything is written.
+    pub(super) moved: bool,
+    /// Tables are fuller than they should be, because bigger ones could not be made.
+    pub(super) cramped: Option<DatapathError>,
+}
+
 /// Keeps the tables what the newest snapshot says.
 pub(super) struct Enforcer {
     config: Arc<Config>,
@@ -99,15 +108,18 @@ impl Enforcer {
         self.enforced.endpoints.values().map(|e| e.id).max().unwrap_or(0)
     }
 
-    /// Makes room for what the snapshot asks for, and plans the way there. Whether tables grew: then every hook must be
-    /// moved to the new ones before anything is written.
+    /// Makes room for what the snapshot asks for, and plans the way there.
+    ///
+    /// # Errors
+    /// [`DatapathError`]; then what is enforced stays, and whoever is new to it is denied.
     pub(super) async fn prepare(
         &mut self,
         snapshot: &Snapshot,
         local: &LocalView,
-    ) -> Result<bool, DatapathError> {
+    ) -> Result<Prepared, DatapathError> {
         let CompileOutput { tables, problems, revision } = self.compiler.compile(snapshot, local);
         self.problems = problems;
+        self.pending = None;
         let mut datapath = self.datapath.lock().await;
         let observed = match self.observed.take().filter(|_| self.read_at.elapsed() < REREAD) {
             Some(observed) => observed,
@@ -120,6 +132,10 @@ impl Enforcer {
         let [zero, one] = [self.config.ports.zero, self.config.ports.one];
         let present = datapath.maps().config()?;
         let config = abi::Config { wireguard_ports: [zero.to_be(), one.to_be()], ..present };
+        if Arc::ptr_eq(&observed, &tables) && present == config {
+            self.enforced_snapshot = snapshot.revision;
+            return Ok(Prepared::default());
+        }
         let mut plan = plan(&observed, &tables, &config);
         if present != config {
             // Nothing else that a plan does changes the ports.
@@ -128,9 +144,10 @@ impl Enforcer {
         if restricts(&plan, &observed) {
             stamp(&mut plan, present.generation);
         }
-        let grew = datapath.reserve(&plan.peak(&observed))?;
-        if !grew.is_empty() {
-            tracing::info!(tables = ?grew, "tables grew");
+        let peak = plan.peak(&observed);
+        let grown = datapath.reserve(&peak);
+        if grown.is_err() && !datapath.fits(&peak) {
+            return grown.map(|_| Prepared::default());
         }
         self.pending = Some(Pending {
             plan,
@@ -139,7 +156,8 @@ impl Enforcer {
             compiled: revision,
             snapshot: snapshot.revision,
         });
-        Ok(!grew.is_empty())
+        let moved = grown.as_ref().is_ok_and(|tables| !tables.is_empty());
+        Ok(Prepared { moved, cramped: grown.err() })
     }
 
     /// Does everything after which what is new is in force.

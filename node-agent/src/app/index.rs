@@ -2,6 +2,7 @@
 use crate::desired::{Index, Snapshot};
 use crate::model::Problem;
 use crate::watch::{Batch, Kind};
+use std::collections::BTreeSet;
 use std::convert::Infallible;
 use std::sync::Arc;
 use tokio::sync::{mpsc, watch};
@@ -28,6 +29,7 @@ pub(super) async fn run(
     stop: CancellationToken,
 ) -> Result<(), Infallible> {
     let mut index = Index::default();
+    let mut told: BTreeSet<Problem> = BTreeSet::new();
     loop {
         let batch = tokio::select! {
             // Cancel-safe: a token stays cancelled.
@@ -46,9 +48,10 @@ pub(super) async fn run(
         }
         if changed {
             let problems = index.problems();
-            problems
-                .iter()
-                .for_each(|problem| tracing::warn!(%problem, "taken more restrictively than written"));
+            for problem in problems.iter().filter(|problem| !told.contains(*problem)) {
+                tracing::warn!(%problem, "taken more restrictively than written");
+            }
+            told = problems.iter().cloned().collect();
             known.send_replace(Known {
                 snapshot: index.snapshot(),
                 problems: Arc::new(problems),

@@ -1,7 +1,7 @@
 //! The task that owns all state of the kernel. It wakes when a snapshot, a request or a notification comes, and at least
 //! once a second; each time it brings the kernel from what it is to what it shall be, by difference.
 use super::calls::Waiting;
-use super::enforce::Enforcer;
+use super::enforce::{Enforcer, Prepared};
 use super::index::Known;
 use super::mesh::MeshKeeper;
 use super::troubles::Troubles;
@@ -105,9 +105,10 @@ impl Reconciler {
         let refused = self.mesh.refused().into_keys().collect();
         let addresses = devices::local_addresses(&self.devices);
         let local = self.enforcer.view(addresses, self.registry.local(), refused);
-        let grown = self.enforcer.prepare(snapshot, &local).await;
-        let Some(grown) = self.troubles.note("tables", grown) else { return };
-        if grown {
+        let prepared = self.enforcer.prepare(snapshot, &local).await;
+        let Some(Prepared { moved, cramped }) = self.troubles.note("tables", prepared) else { return };
+        self.troubles.note("capacity", cramped.map_or(Ok(()), Err));
+        if moved {
             // Hooks must read the tables that are written from here on.
             self.attach().await;
         }

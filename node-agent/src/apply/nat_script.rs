@@ -4,6 +4,9 @@
 //! stays as it is, never reaches a masquerade behind: the kernel stops asking NAT chains once the source is decided
 //! (`nf_nat_inet_fn`, net/netfilter/nf_nat_core.c). That matters because it kills a *masqueraded* connection whose
 //! output device changes (`nf_nat_oif_changed`), as it does when traffic moves from one plane to the other.
+#[cfg(test)]
+mod tests;
+
 use crate::mesh::spec::NatSpec;
 use ipnetwork::IpNetwork;
 use ringfence_keyring::Plane;

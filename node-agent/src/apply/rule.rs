@@ -5,11 +5,13 @@ use crate::mesh::spec::RuleSpec;
 use futures::TryStreamExt;
 use ipnetwork::IpNetwork;
 use nix::errno::Errno;
+use ringfence_keyring::Plane;
 use rtnetlink::packet_route::AddressFamily;
 use rtnetlink::packet_route::route::RouteHeader;
 use rtnetlink::packet_route::rule::{RuleAction, RuleAttribute, RuleMessage};
 use rtnetlink::{Handle, IpVersion};
 use std::collections::BTreeSet;
+use std::net::{IpAddr, Ipv4Addr, Ipv6Addr};
 
 /// Our rules of both families.
 pub(super) async fn list(handle: &Handle) -> Result<BTreeSet<RuleSpec>, MeshApplyError> {
@@ -53,7 +55,8 @@ pub(super) async fn delete(handle: &Handle, rule: &RuleSpec) -> Result<(), MeshA
 }
 
 fn describe(rule: &RuleSpec) -> String {
-    format!("rule from {} lookup {} (priority {})", rule.source, rule.table, rule.priority)
+    let device = rule.plane.map(|plane| format!(" iif {}", plane.device())).unwrap_or_default();
+    format!("rule from {}{device} lookup {} (priority {})", rule.source, rule.table, rule.priority)
 }
 
 fn message(rule: &RuleSpec) -> RuleMessage {
@@ -62,27 +65,38 @@ fn message(rule: &RuleSpec) -> RuleMessage {
     message.header.action = RuleAction::ToTable;
     message.header.src_len = rule.source.prefix();
     message.header.table = u8::try_from(rule.table).unwrap_or(RouteHeader::RT_TABLE_UNSPEC);
-    message.attributes = vec![
-        RuleAttribute::Source(rule.source.network()),
+    if rule.source.prefix() > 0 {
+        message.attributes.push(RuleAttribute::Source(rule.source.network()));
+    }
+    message.attributes.extend(rule.plane.map(|plane| RuleAttribute::Iifname(plane.device().to_owned())));
+    message.attributes.extend([
         RuleAttribute::Table(rule.table),
         RuleAttribute::Priority(rule.priority),
         RuleAttribute::Protocol(PROTOCOL),
-    ];
+    ]);
     message
 }
 
-/// `None` for a rule that selects by anything but its source: none of ours does.
+/// `None` for a rule that selects by anything but its source and a plane's device: none of ours does.
 fn observed(message: &RuleMessage) -> Option<RuleSpec> {
-    let (mut source, mut table, mut priority) = (None, u32::from(message.header.table), 0);
+    let (mut source, mut plane) = (None, None);
+    let (mut table, mut priority) = (u32::from(message.header.table), 0);
     for attribute in &message.attributes {
         match attribute {
             RuleAttribute::Source(from) => source = Some(*from),
             RuleAttribute::Table(number) => table = *number,
             RuleAttribute::Priority(number) => priority = *number,
-            RuleAttribute::Iifname(_) | RuleAttribute::Oifname(_) | RuleAttribute::FwMark(_) => return None,
+            RuleAttribute::Iifname(name) => {
+                plane = Some(Plane::ALL.into_iter().find(|plane| plane.device() == name)?);
+            }
+            RuleAttribute::Oifname(_) | RuleAttribute::FwMark(_) => return None,
             _ => {}
         }
     }
-    let source = IpNetwork::new(source?, message.header.src_len).ok()?;
-    (message.header.action == RuleAction::ToTable).then_some(RuleSpec { source, table, priority })
+    let any: IpAddr = match message.header.family {
+        AddressFamily::Inet => Ipv4Addr::UNSPECIFIED.into(),
+        _ => Ipv6Addr::UNSPECIFIED.into(),
+    };
+    let source = IpNetwork::new(source.unwrap_or(any), message.header.src_len).ok()?;
+    (message.header.action == RuleAction::ToTable).then_some(RuleSpec { source, plane, table, priority })
 }

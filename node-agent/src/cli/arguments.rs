@@ -1,6 +1,7 @@
 //! What can be asked on the command line.
 use super::lab::LabCommand;
 use crate::apply::mesh::BackendChoice;
+use crate::lab::Lab;
 use crate::userspace;
 use clap::{Args, Parser, Subcommand, ValueEnum};
 use ipnetwork::IpNetwork;
@@ -167,6 +168,12 @@ pub(super) struct VerdictsArguments {
     /// File of queries, one JSON object a line; - is standard input
     #[arg(long)]
     pub(super) queries: PathBuf,
+    /// With engine lab: one that is up, which is made to hold these manifests and stays; else one is made and taken away
+    #[arg(long, value_name = "NAME")]
+    pub(super) lab: Option<String>,
+    /// Directory that labs are kept in
+    #[arg(long, default_value = Lab::DEFAULT_ROOT)]
+    pub(super) root: PathBuf,
     #[command(flatten)]
     pub(super) output: OutputArguments,
 }
@@ -178,6 +185,8 @@ pub(super) enum EngineChoice {
     Model,
     /// The real eBPF programs, run on packets by BPF_PROG_TEST_RUN; needs root
     Kernel,
+    /// Real packets through the real mesh of a lab; needs root
+    Lab,
 }
 
 #[derive(Clone, Copy, Debug, Args)]

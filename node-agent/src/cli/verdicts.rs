@@ -1,10 +1,11 @@
 //! `ringfence policy verdicts`.
 use super::arguments::{EngineChoice, Format, VerdictsArguments};
+use super::lab::LabEngine;
 use super::output::write_all;
 use crate::desired::Snapshot;
 use crate::policy::verdict;
 use crate::testrun;
-use crate::watch::directory::{self, Mode};
+use crate::watch::directory::{self, Loaded, Mode};
 use crate::watch::queries::{self, Answer, Direction, Query, Resolved, Resolver};
 use anyhow::{Context, anyhow};
 use std::fmt::Write;
@@ -12,7 +13,7 @@ use std::io::Read;
 use std::process::ExitCode;
 
 /// Whoever answers questions about a cluster: all at once, in order, so that an engine may batch them.
-trait Engine {
+pub(super) trait Engine {
     /// An answer for each question.
     fn answer(&mut self, questions: &[Resolved]) -> anyhow::Result<Vec<Answer>>;
 }
@@ -34,7 +35,7 @@ pub(super) fn run(arguments: &VerdictsArguments) -> anyhow::Result<ExitCode> {
     let resolver = Resolver::new(&snapshot);
     let questions: Vec<Resolved> =
         queries.iter().map(|query| resolver.resolve(query)).collect::<Result<_, _>>()?;
-    let answers = engine(arguments.engine, &snapshot).answer(&questions)?;
+    let answers = engine(arguments, &snapshot, loaded).answer(&questions)?;
     let answered = queries.iter().zip(&answers);
     let text = match arguments.output.output {
         None | Some(Format::Json) => {
@@ -50,10 +51,14 @@ pub(super) fn run(arguments: &VerdictsArguments) -> anyhow::Result<ExitCode> {
     Ok(ExitCode::SUCCESS)
 }
 
-fn engine(choice: EngineChoice, snapshot: &Snapshot) -> Box<dyn Engine> {
-    match choice {
+fn engine(arguments: &VerdictsArguments, snapshot: &Snapshot, cluster: Loaded) -> Box<dyn Engine> {
+    match arguments.engine {
         EngineChoice::Model => Box::new(verdict::Engine::new(snapshot.clone(), Vec::new())),
         EngineChoice::Kernel => Box::new(Programs(snapshot.clone())),
+        EngineChoice::Lab => {
+            let (running, root) = (arguments.lab.clone(), arguments.root.clone());
+            Box::new(LabEngine { cluster, running, root })
+        }
     }
 }
 

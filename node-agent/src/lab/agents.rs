@@ -1,7 +1,7 @@
 //! Nodes' agents: one process each, started, ended and asked as on a real node.
 use super::machine::Machine;
 use super::namespaces::Depth;
-use super::{Lab, LabError};
+use super::{Lab, LabError, parallel};
 use crate::control::{Reply, Request, SOCKET, exchange};
 use crate::status::StatusReport;
 use nix::sys::signal::Signal;
@@ -14,8 +14,8 @@ use std::time::{Duration, Instant};
 const DRAIN: Duration = Duration::from_secs(20);
 /// How long an agent's report is waited for.
 const PATIENCE: Duration = Duration::from_secs(2);
-/// A cluster's change is through once nothing has come after it for this long.
-const QUIET: Duration = Duration::from_millis(100);
+/// A cluster's change is through once nothing has come after it for this long on an idle machine; a busy one hears later.
+const QUIET: Duration = Duration::from_millis(80);
 
 impl Lab {
     /// Starts a node's agent, unless it runs. Does not wait for it.
@@ -88,38 +88,47 @@ impl Lab {
     /// [`LabError::Timeout`] after `seconds`, naming who is late and with what.
     pub fn settle(&self, before: &BTreeMap<String, u64>, seconds: u64) -> Result<(), LabError> {
         let until = Instant::now() + Duration::from_secs(seconds);
-        let running = || self.nodes.keys().filter(|node| self.agent_runs(node));
-        for node in running() {
-            let mut settled: Option<(u64, Instant)> = None;
-            loop {
-                let late = match self.report(node) {
-                    Ok(report) => match self.late(node, &report, before.get(node).copied()) {
-                        None => {
-                            let wanted = report.enforcement.wanted;
-                            match settled {
-                                Some((same, since)) if same == wanted && since.elapsed() >= QUIET => break,
-                                Some((same, _)) if same == wanted => {}
-                                _ => settled = Some((wanted, Instant::now())),
-                            }
-                            String::new()
-                        }
-                        Some(late) => late,
-                    },
-                    Err(e) => e.to_string(),
-                };
-                if Instant::now() > until {
-                    let what = format!("the agent of {node} ({late})");
-                    return Err(LabError::Timeout { what, seconds, log: self.log(node, "agent") });
+        let running: Vec<&String> = self.nodes.keys().filter(|node| self.agent_runs(node)).collect();
+        let count = running.len().max(1);
+        let settled = parallel::map(running, count, |node| {
+            self.settle_node(node, before.get(node).copied(), until)?.map_or(Ok(()), |late| {
+                let what = format!("the agent of {node} ({late})");
+                Err(LabError::Timeout { what, seconds, log: self.log(node, "agent") })
+            })
+        });
+        LabError::all(settled).map(drop)
+    }
+
+    /// What a node's agent still lacks when the time is up; `None`: nothing, from before then.
+    fn settle_node(
+        &self,
+        node: &str,
+        before: Option<u64>,
+        until: Instant,
+    ) -> Result<Option<String>, LabError> {
+        let quiet = QUIET.mul_f64(1.0 + load_per_core());
+        let mut settled: Option<(u64, Instant)> = None;
+        loop {
+            let late = match self.report(node) {
+                Ok(report) => self.late(node, &report, before).map_or(Ok(report.enforcement.wanted), Err),
+                Err(e) => Err(e.to_string()),
+            };
+            match (late, settled) {
+                (Ok(wanted), Some((same, since))) if same == wanted => {
+                    if since.elapsed() >= quiet {
+                        return Ok(None);
+                    }
                 }
-                if !self.agent_runs(node) {
-                    let log = self.log(node, "agent");
-                    let why = format!("it has ended by itself; see {}", log.display());
-                    return Err(LabError::Refused { what: format!("the agent of {node}"), why });
-                }
-                std::thread::sleep(Duration::from_millis(20));
+                (Ok(wanted), _) => settled = Some((wanted, Instant::now())),
+                (Err(late), _) if Instant::now() > until => return Ok(Some(late)),
+                (Err(_), _) => settled = None,
             }
+            if !self.agent_runs(node) {
+                let why = format!("it has ended by itself; see {}", self.log(node, "agent").display());
+                return Err(LabError::Refused { what: format!("the agent of {node}"), why });
+            }
+            std::thread::sleep(Duration::from_millis(15));
         }
-        Ok(())
     }
 
     /// What every running agent wants to enforce now.
@@ -173,4 +182,12 @@ impl Lab {
 pub(super) fn in_machine(machine: &Machine, path: &Path) -> PathBuf {
     let root = PathBuf::from(format!("/proc/{}/root", machine.init.pid));
     root.join(path.strip_prefix("/").unwrap_or(path))
+}
+
+/// Processes that want to run, for each core (proc(5), `/proc/loadavg`).
+fn load_per_core() -> f64 {
+    let text = std::fs::read_to_string("/proc/loadavg").unwrap_or_default();
+    let load: f64 = text.split_whitespace().next().and_then(|word| word.parse().ok()).unwrap_or(0.0);
+    let cores = std::thread::available_parallelism().map_or(1, usize::from);
+    load / cores as f64
 }

@@ -60,6 +60,7 @@ impl Lab {
                 std::fs::remove_file(entry.path()).map_err(LabError::file("remove", &entry.path()))?;
             }
         }
+        self.write_hosts(cluster)?;
         self.revision += 1;
         let object = json!({
             "apiVersion": "v1",

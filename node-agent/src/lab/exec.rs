@@ -1,5 +1,6 @@
 //! Commands inside.
 use super::machine::Machine;
+use super::names;
 use super::namespaces::Depth;
 use super::{Lab, LabError};
 use std::ffi::OsString;
@@ -41,7 +42,9 @@ impl Lab {
         if let Some(path) = self.path_of(&machine.name) {
             command.env("PATH", path);
         }
-        let mut child = machine.spawn(depth, command.args(arguments))?;
+        let hosts = target.split_once('/').filter(|_| netns.is_some()).map(|(ns, _)| self.hosts(ns));
+        let names = || hosts.filter(|file| file.exists()).map_or(Ok(()), |file| names::see(&file));
+        let mut child = machine.spawn_after(depth, names, command.args(arguments))?;
         child.wait().map_err(|source| LabError::Namespaces {
             operation: "enter",
             machine: target.to_owned(),

@@ -74,8 +74,21 @@ impl Machine {
 
     /// Starts a command inside.
     pub(super) fn spawn(&self, depth: Depth<'_>, command: &mut Command) -> Result<Child, LabError> {
+        self.spawn_after(depth, || Ok(()), command)
+    }
+
+    /// Starts a command inside, from a thread that has done `first` there.
+    pub(super) fn spawn_after(
+        &self,
+        depth: Depth<'_>,
+        first: impl FnOnce() -> io::Result<()> + Send,
+        command: &mut Command,
+    ) -> Result<Child, LabError> {
         let shown = shown(command);
-        let spawned = self.enter(depth, move || Ok(command.spawn()))?;
+        let spawned = self.enter(depth, move || {
+            first()?;
+            Ok(command.spawn())
+        })?;
         spawned.map_err(|e| command_error(&self.name, &shown, e.to_string(), ""))
     }
 

@@ -3,6 +3,7 @@
 use super::LabError;
 use super::machine::{Machine, command_error};
 use super::namespaces::Depth;
+use serde::{Deserialize, Serialize};
 use serde_json::{Map, Value, json};
 use std::io::Write;
 use std::net::IpAddr;
@@ -29,6 +30,14 @@ pub(super) struct Sandbox<'a> {
     pub(super) host_ports: &'a [(String, u16, u16)],
     /// Whether its network namespace is there; after a reboot it is not.
     pub(super) there: bool,
+}
+
+/// What ADD used and made, for DEL: portmap removes nothing that it is not told of again.
+#[derive(Serialize, Deserialize)]
+struct Kept {
+    network: Value,
+    result: Value,
+    host_ports: Vec<(String, u16, u16)>,
 }
 
 /// A node's runtime.
@@ -71,17 +80,20 @@ impl Runtime<'_> {
             }
         }
         let path = self.cached(sandbox.id);
-        let kept = json!({"network": network, "result": result});
-        std::fs::write(&path, kept.to_string()).map_err(LabError::file("write", &path))
+        let kept = Kept { network: network.clone(), result, host_ports: sandbox.host_ports.to_vec() };
+        let text =
+            serde_json::to_vec(&kept).map_err(|source| LabError::State { path: path.clone(), source })?;
+        std::fs::write(&path, text).map_err(LabError::file("write", &path))
     }
 
     /// DEL: every plugin, last first, with the result of ADD, whether or not another refuses.
     pub(super) fn del(&self, sandbox: Sandbox<'_>) -> Result<(), LabError> {
         let path = self.cached(sandbox.id);
         let Ok(text) = std::fs::read(&path) else { return Ok(()) };
-        let kept: Value =
+        let kept: Kept =
             serde_json::from_slice(&text).map_err(|source| LabError::State { path: path.clone(), source })?;
-        let done = self.delete(&kept["network"], &kept["result"], sandbox);
+        let done =
+            self.delete(&kept.network, &kept.result, Sandbox { host_ports: &kept.host_ports, ..sandbox });
         std::fs::remove_file(&path).map_err(LabError::file("remove", &path))?;
         done
     }

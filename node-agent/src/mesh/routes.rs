@@ -1,6 +1,6 @@
 //! Routes onto the mesh, the blackholes behind them, and the rules that send local pods there.
 use super::members::Members;
-use super::net::{Family, host};
+use super::net::{Family, host, masked};
 use super::spec::{
     BLACKHOLE_METRIC, MAIN_TABLE, POD_TABLE, ROUTE_METRIC, RULE_PRIORITY, RouteSpec, RouteVia, RuleSpec,
 };
@@ -60,8 +60,16 @@ fn blackhole(table: u32, destination: IpNetwork) -> RouteSpec {
     RouteSpec { table, destination, metric: BLACKHOLE_METRIC, via: RouteVia::Blackhole }
 }
 
-/// One rule for each local pod CIDR.
+/// One rule for each local pod CIDR; and for what comes off the mesh and goes on to a node, as a pod's packet does that
+/// called a NodePort here whose backend is another node. In the main table it would find the way in the clear.
 pub(super) fn rules(local: &BTreeSet<IpNetwork>) -> BTreeSet<RuleSpec> {
-    let rule = |cidr: &IpNetwork| RuleSpec { source: *cidr, table: POD_TABLE, priority: RULE_PRIORITY };
-    local.iter().map(rule).collect()
+    let rule = |source, plane| RuleSpec { source, plane, table: POD_TABLE, priority: RULE_PRIORITY };
+    let families: BTreeSet<IpNetwork> = local.iter().filter_map(|cidr| everything(*cidr)).collect();
+    let off_mesh = |all: IpNetwork| Plane::ALL.map(|plane| rule(all, Some(plane)));
+    local.iter().map(|cidr| rule(*cidr, None)).chain(families.into_iter().flat_map(off_mesh)).collect()
+}
+
+/// The network that holds every address of a network's family.
+fn everything(like: IpNetwork) -> Option<IpNetwork> {
+    IpNetwork::new(like.ip(), 0).ok().map(masked)
 }

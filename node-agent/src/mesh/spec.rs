@@ -95,11 +95,13 @@ pub struct RouteSpec {
     pub via: RouteVia,
 }
 
-/// `from SOURCE lookup TABLE`.
+/// `from SOURCE [iif PLANE] lookup TABLE`.
 #[derive(Clone, PartialEq, Eq, PartialOrd, Ord, Hash, Debug)]
 pub struct RuleSpec {
-    /// Local pod CIDR.
+    /// A local pod CIDR; everything of its family where a plane is named.
     pub source: IpNetwork,
+    /// The plane that packets came in by.
+    pub plane: Option<Plane>,
     /// Routing table number.
     pub table: u32,
     /// Priority.

@@ -102,7 +102,9 @@ pub fn plan(observed: &Tables, desired: &Tables, config: &Config) -> Plan {
     // Somebody may still be about to ask with a number that its pod or address has just left.
     let left: HashSet<u32> = passing.left().collect();
     let asked = |action: &Action| matches!(action, Action::PutPolicy(key, _) | Action::RemovePolicy(key) if left.contains(&key.class));
-    let wait = !standins.is_empty() || (!steps.flip.is_empty() && steps.turn.iter().any(asked));
+    let wait = !standins.is_empty()
+        || passing.keys_appear()
+        || (!steps.flip.is_empty() && steps.turn.iter().any(asked));
     assemble(steps, (places.transit(&passing), wait), (observed, desired), config)
 }
 

@@ -47,10 +47,11 @@ impl Claims {
         }
     }
 
-    /// Takes back this very object's claim, if it has one.
+    /// Takes back this pod's claim, if it has one.
     pub(super) fn remove(&mut self, address: IpAddr, pod: &Arc<Pod>) {
         let address: Addr = address.into();
-        let same = |claim: &Arc<Pod>| Arc::ptr_eq(claim, pod);
+        // By name: the object that claimed may be an older one that was the same in every field.
+        let same = |claim: &Arc<Pod>| claim.name == pod.name;
         let mut rest = self.others.remove(&address).unwrap_or_default();
         if self.first.get(&address).is_some_and(same) {
             self.first.remove(&address);

@@ -36,6 +36,8 @@ mod services;
 mod sets;
 mod stages;
 pub mod tables;
+#[cfg(test)]
+mod tests;
 pub mod verdict;
 
 pub use backends::{Backend, backends};

@@ -6,7 +6,7 @@ use super::hooks::{Context, ETHERTYPE_IPV4, ETHERTYPE_IPV6};
 use super::journey::{End, Journey, Loss};
 use super::node::{Node, Out};
 use super::services::Client;
-use super::walk::{Chances, Crossing, Next};
+use super::walk::{Chances, Crossing, MESH_IFINDEX, Next};
 use super::wire::{self, Meaning, Tuple};
 use ringfence_abi::names;
 use std::net::IpAddr;
@@ -59,12 +59,12 @@ impl Cluster<'_> {
             Tracked::New(new) => new.target.0,
             Tracked::Untracked => wire::addresses(&packet).map_or(dst, |(_, dst)| dst),
         };
-        let out = node.route(src, dst, &self.snapshot);
+        let out = node.route(src, dst, ingress_ifindex == MESH_IFINDEX, &self.snapshot);
         match tracked {
             Tracked::Known(leaves) => wire::rewrite(&mut packet, 0, &leaves),
             Tracked::New(new) => {
                 mark |= if new.masquerade { MASQUERADE_MARK } else { 0 };
-                let leaves = begin(node, &new, &out, journey);
+                let leaves = begin(node, &new, &out);
                 wire::rewrite(&mut packet, 0, &leaves);
             }
             Tracked::Untracked | Tracked::Refused => {}
@@ -89,16 +89,24 @@ impl Cluster<'_> {
         let node = self.nodes.get(name).ok_or_else(|| TestRunError::NoNode(name.to_owned()))?;
         let tuple = match wire::meaning(packet) {
             Meaning::Error(at) => {
+                let before = wire::addresses(packet).map(|(_, dst)| dst);
                 node.conntrack.translate_error(packet, at);
+                let after = wire::addresses(packet).map(|(_, dst)| dst);
+                if let Some(dst) = after.filter(|_| after != before) {
+                    journey.translated = Some((dst, 0));
+                }
                 return Ok(Tracked::Untracked);
             }
             Meaning::Nothing => return Ok(Tracked::Untracked),
             Meaning::Continues(tuple) => {
-                return Ok(node.conntrack.known(&tuple).map_or(Tracked::Untracked, Tracked::Known));
+                let known = node.conntrack.known(&tuple);
+                note(journey, tuple, known);
+                return Ok(known.map_or(Tracked::Untracked, Tracked::Known));
             }
             Meaning::Begins(tuple) => tuple,
         };
         if let Some(leaves) = node.conntrack.known(&tuple) {
+            note(journey, tuple, Some(leaves));
             return Ok(Tracked::Known(leaves));
         }
         let client = node.client(tuple.src.0, &self.snapshot);
@@ -111,7 +119,8 @@ impl Cluster<'_> {
             return Ok(Tracked::Refused);
         }
         let target = found.targets[chances.backend % count];
-        (journey.backends, journey.chosen) = (Some(count), Some(target));
+        journey.backends = Some(count);
+        journey.translated = Some(target);
         let masquerade = found.masquerades(client, target.0);
         Ok(Tracked::New(New { tuple, client, target, masquerade }))
     }
@@ -144,14 +153,20 @@ impl Cluster<'_> {
     }
 }
 
+/// Records that a known connection's packet has another destination behind this node than before it.
+fn note(journey: &mut Journey, tuple: Tuple, leaves: Option<Tuple>) {
+    if let Some(leaves) = leaves.filter(|leaves| leaves.dst != tuple.dst) {
+        journey.translated = Some(leaves.dst);
+    }
+}
+
 /// Decides the source of a connection that begins.
-fn begin(node: &mut Node, new: &New, out: &Out, journey: &mut Journey) -> Tuple {
+fn begin(node: &mut Node, new: &New, out: &Out) -> Tuple {
     let source = match out {
         // Towards the node itself no source is replaced: postrouting is not met.
         Out::Here => Source::Keep,
         out => node.source(new.client, new.target.0, out, new.masquerade),
     };
-    journey.masqueraded |= matches!(source, Source::Become(address) if address != new.tuple.src.0);
     node.conntrack.begin(new.tuple, new.target, source)
 }
 

@@ -3,6 +3,7 @@ use super::wire;
 use crate::model::ObjectName;
 use ringfence_abi::{Mark, Reason};
 use std::fmt;
+use std::net::IpAddr;
 
 /// Where a packet sets out.
 #[derive(Clone, PartialEq, Eq, PartialOrd, Ord, Hash, Debug)]
@@ -93,10 +94,8 @@ pub struct Journey {
     pub steps: Vec<Step>,
     /// Of how many backends one was chosen, where a destination was translated.
     pub backends: Option<usize>,
-    /// The backend that was chosen.
-    pub chosen: Option<(std::net::IpAddr, u16)>,
-    /// Its source was replaced on the way.
-    pub masqueraded: bool,
+    /// What its destination became, where it was translated.
+    pub translated: Option<(IpAddr, u16)>,
 }
 
 impl Journey {

@@ -102,8 +102,8 @@ impl Node {
         self.pod_cidrs.iter().find(|c| c.is_ipv4() == v4).and_then(crate::policy::gateway)
     }
 
-    /// Where a packet between these addresses goes; `others`: name, addresses and pod CIDRs of the other nodes.
-    pub(super) fn route(&self, src: IpAddr, dst: IpAddr, snapshot: &Snapshot) -> Out {
+    /// Where a packet between these addresses goes.
+    pub(super) fn route(&self, src: IpAddr, dst: IpAddr, off_mesh: bool, snapshot: &Snapshot) -> Out {
         if self.has(dst) {
             return Out::Here;
         }
@@ -119,8 +119,8 @@ impl Node {
         }
         let owner = others().find(|node| node.addresses.contains(&dst)).map(|node| node.name.clone());
         match owner {
-            // The rule on local pods' sources.
-            Some(owner) if holds(&self.pod_cidrs, src) => Out::Mesh(owner),
+            // The rules on local pods' sources, and on what comes off the mesh.
+            Some(owner) if off_mesh || holds(&self.pod_cidrs, src) => Out::Mesh(owner),
             owner => Out::Underlay(owner),
         }
     }

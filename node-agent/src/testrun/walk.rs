@@ -7,7 +7,7 @@ use super::wire;
 use ringfence_abi::names;
 
 /// `ingress_ifindex` of packets off the mesh and off the underlay: no pod's.
-const MESH_IFINDEX: u32 = 2;
+pub(super) const MESH_IFINDEX: u32 = 2;
 const UNDERLAY_IFINDEX: u32 = 3;
 /// Nodes that a packet may cross before it goes round.
 const HOPS: usize = 6;
@@ -75,8 +75,7 @@ impl Cluster<'_> {
             packet,
             steps: Vec::new(),
             backends: None,
-            chosen: None,
-            masqueraded: false,
+            translated: None,
         };
         let mut next = match entry {
             Entry::Pod(pod) => {

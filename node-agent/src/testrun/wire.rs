@@ -138,6 +138,10 @@ pub(super) fn quoted(packet: &[u8], at: usize) -> Option<Tuple> {
     let inner = packet.get(at..)?;
     addresses(inner)?;
     let (protocol, l4) = transport(inner)?;
+    // Of ICMP only echoes are tracked here.
+    if matches!(protocol, ICMP | ICMPV6) && ![0, 8, 128, 129].contains(inner.get(l4)?) {
+        return None;
+    }
     tuple(inner, protocol, l4)
 }
 

@@ -115,7 +115,9 @@ pub fn decode(kind: Kind, object: &Value, source: &str) -> Option<Update> {
         Some(Read::EndpointSlice(value)) => Object::EndpointSlice(Arc::new(value)),
         Some(Read::NetworkPolicy(value)) => Object::NetworkPolicy(Arc::new(value)),
         Some(Read::RingfenceNode(value)) => Object::RingfenceNode(Arc::new(*value)),
-        Some(Read::Workload(_)) | None => return Some(Update::Refused { kind, name, problems }),
+        Some(Read::Workload(_) | Read::Endpoints(_)) | None => {
+            return Some(Update::Refused { kind, name, problems });
+        }
     };
     Some(Update::Applied { object, problems })
 }

@@ -11,7 +11,7 @@ use crate::scene::Scene;
 use crate::verdict::{PASS, drop};
 use aya_ebpf::macros::classifier;
 use aya_ebpf::programs::TcContext;
-use ringfence_abi::{AddressKind, Reason};
+use ringfence_abi::{AddressKind, Origin, Reason};
 
 #[classifier]
 fn underlay_egress(ctx: TcContext) -> i32 {
@@ -34,6 +34,13 @@ fn underlay_egress(ctx: TcContext) -> i32 {
     }
     let node = scene.to.is(AddressKind::RemoteNode);
     if !scene.source.exists() {
+        // Off the mesh and on to a node: a pod called a NodePort here. It has a way over the mesh, or none.
+        if node && scene.marked().origin() == Origin::Peer {
+            return drop(Reason::Plaintext);
+        }
+        if scene.is_unstamped(skb) {
+            return drop(Reason::OriginLost);
+        }
         // WireGuard's own packets end here.
         return if !node && names_service(&scene, false) { drop(Reason::ServiceAddress) } else { PASS };
     }

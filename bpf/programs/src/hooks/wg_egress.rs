@@ -27,7 +27,7 @@ fn wg_egress(ctx: TcContext) -> i32 {
         return drop(Reason::OriginLost);
     }
     if !scene.source.exists() {
-        return PASS;
+        return if scene.is_unstamped(skb) { drop(Reason::OriginLost) } else { PASS };
     }
     if scene.source.denied() {
         return drop(Reason::EndpointDenied);

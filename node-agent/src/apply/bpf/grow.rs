@@ -98,6 +98,11 @@ impl Datapath {
         Ok(which)
     }
 
+    /// Whether a plan can be carried out without growing.
+    pub fn fits(&self, peak: &Peak) -> bool {
+        self.sizes.hold(&need(peak))
+    }
+
     /// Declares the first set filled: from now on hooks may use it, and a restarted agent takes it up.
     ///
     /// # Errors

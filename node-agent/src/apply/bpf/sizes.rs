@@ -43,6 +43,11 @@ impl Sizes {
         self.0.insert(name, entries);
     }
 
+    /// Whether everything in `need` fits.
+    pub fn hold(&self, need: &Sizes) -> bool {
+        GROWING.into_iter().all(|name| need.get(name) <= self.get(name))
+    }
+
     /// These, with every table that `need` would fill beyond three quarters made twice as large as its need; and which
     /// tables that concerns.
     pub fn grown(&self, need: &Sizes) -> (Self, Vec<&'static str>) {

@@ -3,8 +3,9 @@ use crate::apply::mesh::BackendChoice;
 use crate::cli::arguments::OutputArguments;
 use crate::lab::Lab;
 use crate::lab::respond::Port;
+use crate::model::Protocol;
 use clap::{Args, Subcommand, ValueEnum};
-use std::net::IpAddr;
+use std::net::{IpAddr, SocketAddr};
 use std::path::PathBuf;
 
 #[derive(Debug, Subcommand)]
@@ -82,6 +83,16 @@ pub(in crate::cli) enum LabCommand {
     Probe {
         #[arg(long, default_value_t = 256)]
         at_once: usize,
+    },
+    /// Talk to a pod without pause until standard input ends: how much was sent and answered, as JSON lines
+    #[command(hide = true)]
+    Stream {
+        #[arg(long)]
+        to: SocketAddr,
+        #[arg(long, default_value = "TCP", value_parser = protocol)]
+        protocol: Protocol,
+        #[arg(long, default_value_t = 10)]
+        interval_ms: u64,
     },
 }
 
@@ -190,4 +201,8 @@ fn name(text: &str) -> Result<String, String> {
     } else {
         Err("a lab's name is of lower case letters, digits and hyphens, at most 40".to_owned())
     }
+}
+
+fn protocol(text: &str) -> Result<Protocol, String> {
+    Protocol::ALL.into_iter().find(|p| p.to_string() == text).ok_or_else(|| "TCP, UDP or SCTP".to_owned())
 }

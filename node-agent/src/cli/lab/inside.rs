@@ -1,9 +1,12 @@
 //! Programs that a lab runs on its machines.
-use crate::lab::{probe, respond};
+use crate::lab::{probe, respond, stream};
+use crate::model::Protocol;
 use anyhow::Context;
 use nix::sys::resource::{Resource, getrlimit, setrlimit};
+use std::io::Read;
 use std::io::{BufReader, BufWriter};
-use std::net::IpAddr;
+use std::net::{IpAddr, SocketAddr};
+use std::time::Duration;
 
 pub(super) fn respond(addresses: &[IpAddr], ports: &[respond::Port]) -> anyhow::Result<()> {
     open_files()?;
@@ -15,6 +18,22 @@ pub(super) fn probe(at_once: usize) -> anyhow::Result<()> {
     let input = BufReader::new(std::io::stdin());
     let output = BufWriter::new(std::io::stdout());
     runtime()?.block_on(probe::run(input, output, at_once)).context("lab probe")
+}
+
+pub(super) fn stream(to: SocketAddr, protocol: Protocol, interval_ms: u64) -> anyhow::Result<()> {
+    let (ended, end) = tokio::sync::oneshot::channel();
+    // Standard input has no asynchronous reading that could be cancelled; this thread ends with the process.
+    std::thread::spawn(move || {
+        // Its end is the end, however it comes; nobody listens any more if the stream has broken.
+        let _ = std::io::stdin().read_to_end(&mut Vec::new());
+        let _ = ended.send(());
+    });
+    let stop = async {
+        // A sender that was dropped has ended too.
+        let _ = end.await;
+    };
+    let interval = Duration::from_millis(interval_ms.max(1));
+    runtime()?.block_on(stream::run(to, protocol, interval, stop, std::io::stdout())).context("lab stream")
 }
 
 fn runtime() -> anyhow::Result<tokio::runtime::Runtime> {

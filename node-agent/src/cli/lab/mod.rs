@@ -1,9 +1,11 @@
 //! `ringfence lab`.
 mod arguments;
+mod engine;
 mod inside;
 mod show;
 
 pub(super) use arguments::LabCommand;
+pub(super) use engine::LabEngine;
 
 use crate::apply::mesh::BackendChoice;
 use crate::lab::{self, Changed, Lab, LabError, UpOptions};
@@ -47,6 +49,7 @@ pub(super) fn run(command: LabCommand) -> anyhow::Result<ExitCode> {
         LabCommand::Machine { root, machine } => lab::init::run(&root, &machine)?,
         LabCommand::Respond { address, port } => inside::respond(&address, &port)?,
         LabCommand::Probe { at_once } => inside::probe(at_once)?,
+        LabCommand::Stream { to, protocol, interval_ms } => inside::stream(to, protocol, interval_ms)?,
     }
     Ok(ExitCode::SUCCESS)
 }

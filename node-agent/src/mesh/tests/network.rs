@@ -38,9 +38,25 @@ fn pods_of_other_nodes_are_reached_over_the_active_plane_from_our_node_address()
 
 #[test]
 fn local_pods_ask_the_table_of_node_addresses_first() {
-    let rule = |source: &str| RuleSpec { source: net(source), table: POD_TABLE, priority: RULE_PRIORITY };
-    let expected = BTreeSet::from([rule("10.244.1.0/24"), rule("fd00:10:244:1::/64")]);
-    assert_eq!(World::seen_by("a").compile().rules, expected);
+    let rules = World::seen_by("a").compile().rules;
+    let of_pods = rules.into_iter().filter(|rule| rule.plane.is_none()).collect();
+    let expected = BTreeSet::from([rule("10.244.1.0/24", None), rule("fd00:10:244:1::/64", None)]);
+    assert_eq!(expected, of_pods);
+}
+
+#[test]
+fn what_comes_off_the_mesh_and_goes_on_to_a_node_stays_on_the_mesh() {
+    let rules = World::seen_by("a").compile().rules;
+    for all in ["0.0.0.0/0", "::/0"] {
+        for plane in Plane::ALL {
+            assert!(rules.contains(&rule(all, Some(plane))), "{rules:#?}");
+        }
+    }
+    assert_eq!(rules.len(), 2 + 4);
+}
+
+fn rule(source: &str, plane: Option<Plane>) -> RuleSpec {
+    RuleSpec { source: net(source), plane, table: POD_TABLE, priority: RULE_PRIORITY }
 }
 
 #[test]

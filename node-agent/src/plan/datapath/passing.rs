@@ -70,4 +70,9 @@ impl Passing {
             _ => None,
         })
     }
+
+    /// Whether a Service's key appears: who did not find it may still be about to ask about the address itself.
+    pub(super) fn keys_appear(&self) -> bool {
+        self.between.values().any(|(before, _)| matches!(before, Meaning::Port { .. }))
+    }
 }

@@ -130,6 +130,14 @@ impl Places {
     }
 
     pub(super) fn steps(&self, passing: &Passing, straight: bool, steps: &mut Steps) {
+        let stays = |place: &&Move<Addr, AddressValue>| place.after.is_some() || !straight;
+        // Before prefixes: an address that gets an entry of its own does not pass through its prefix's next class.
+        for place in self.addresses.iter().filter(stays) {
+            let class = passing.of(place.meaning).unwrap_or(place.then.class);
+            let first = AddressValue { class, ..place.then };
+            let put = |value| Action::PutAddress(place.key, value);
+            place.go(first, false, put, Action::RemoveAddress(place.key), steps);
+        }
         for place in &self.prefixes {
             let class = passing.of(place.meaning).unwrap_or(place.then.class);
             let first = PrefixValue { class, ..place.then };
@@ -141,12 +149,8 @@ impl Places {
             let put = |value| Action::PutService(place.key, value);
             place.go(first, straight, put, Action::RemoveService(place.key), steps);
         }
-        for place in &self.addresses {
-            let class = passing.of(place.meaning).unwrap_or(place.then.class);
-            let first = AddressValue { class, ..place.then };
-            let put = |value| Action::PutAddress(place.key, value);
-            place.go(first, straight, put, Action::RemoveAddress(place.key), steps);
-        }
+        let gone = self.addresses.iter().filter(|place| !stays(place));
+        steps.flip.extend(gone.map(|place| Action::RemoveAddress(place.key)));
     }
 }
 

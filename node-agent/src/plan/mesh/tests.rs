@@ -47,7 +47,12 @@ fn desired() -> MeshSpec {
             route(ROUTE_METRIC, RouteVia::Plane(plane, None)),
             route(BLACKHOLE_METRIC, RouteVia::Blackhole),
         ]),
-        rules: BTreeSet::from([RuleSpec { source: net("10.244.1.0/24"), table: 7, priority: 8 }]),
+        rules: BTreeSet::from([RuleSpec {
+            source: net("10.244.1.0/24"),
+            plane: None,
+            table: 7,
+            priority: 8,
+        }]),
         sysctls: BTreeMap::from([
             ("net/ipv4/ip_forward".to_owned(), "1".to_owned()),
             ("net/ipv4/conf/rf-wg0/rp_filter".to_owned(), "2".to_owned()),

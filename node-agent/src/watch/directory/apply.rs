@@ -64,6 +64,19 @@ impl Loaded {
         self.pods.get(pod)?.raw.owner()
     }
 
+    /// Whether an object is there.
+    pub fn contains(&self, kind: Kind, name: &ObjectName) -> bool {
+        match kind {
+            Kind::Namespace => self.namespaces.contains_key(&name.name),
+            Kind::Node => self.nodes.contains_key(&name.name),
+            Kind::Pod => self.pods.contains_key(name),
+            Kind::Service => self.services.contains_key(name),
+            Kind::EndpointSlice => self.slices.contains_key(name),
+            Kind::NetworkPolicy => self.policies.contains_key(name),
+            Kind::RingfenceNode => self.publications.contains_key(&name.name),
+        }
+    }
+
     /// Removes an object; whether it was there.
     pub fn remove(&mut self, kind: Kind, name: &ObjectName) -> bool {
         match kind {

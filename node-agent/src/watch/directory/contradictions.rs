@@ -96,5 +96,5 @@ fn conflict<T>(
 ) -> LoadError {
     let source = draft.origin.as_ref().map_or_else(|| "defaults".to_owned(), ToString::to_string);
     let (kind, object, field) = (kind.to_owned(), object.clone(), field.to_string());
-    LoadError::Object(Problem { source, kind, object, field, message })
+    LoadError::Object(Box::new(Problem { source, kind, object, field, message }))
 }

@@ -28,21 +28,24 @@ pub enum LoadError {
     },
     /// The API server would refuse an object, or it contradicts another.
     #[error("{0}")]
-    Object(Problem),
+    Object(Box<Problem>),
     /// One object is there twice.
-    #[error(
-        "{second}: {kind} {object}: metadata.name: it is already in {first}: remove or rename one of them"
-    )]
-    Duplicate {
-        /// Its kind.
-        kind: String,
-        /// Its name.
-        object: ObjectName,
-        /// Where it was read first.
-        first: Origin,
-        /// Where it was read again.
-        second: Origin,
-    },
+    #[error("{0}")]
+    Duplicate(Box<Duplicate>),
+}
+
+/// An object that is there twice.
+#[derive(Debug, thiserror::Error)]
+#[error("{second}: {kind} {object}: metadata.name: it is already in {first}: remove or rename one of them")]
+pub struct Duplicate {
+    /// Its kind.
+    pub kind: String,
+    /// Its name.
+    pub object: ObjectName,
+    /// Where it was read first.
+    pub first: Origin,
+    /// Where it was read again.
+    pub second: Origin,
 }
 
 impl LoadError {
@@ -60,13 +63,13 @@ impl LoadError {
                 named(path.display().to_string(), ".", format!("{operation}: {source}"))
             }
             Self::Syntax { origin, message } => named(origin.to_string(), ".", message.clone()),
-            Self::Object(problem) => problem.clone(),
-            Self::Duplicate { kind, object, first, second } => Problem {
-                source: second.to_string(),
-                kind: kind.clone(),
-                object: object.clone(),
+            Self::Object(problem) => (**problem).clone(),
+            Self::Duplicate(duplicate) => Problem {
+                source: duplicate.second.to_string(),
+                kind: duplicate.kind.clone(),
+                object: duplicate.object.clone(),
                 field: "metadata.name".to_owned(),
-                message: format!("it is already in {first}: remove or rename one of them"),
+                message: format!("it is already in {}: remove or rename one of them", duplicate.first),
             },
         }
     }

@@ -34,6 +34,12 @@ pub(super) fn text(file: &Path) -> Result<String, LoadError> {
     fs::read_to_string(file).map_err(|source| unreadable("read it", file, source))
 }
 
+/// Whether a file is a manifest by its name.
+pub(super) fn is_manifest(path: &Path) -> bool {
+    let hidden = path.file_name().is_none_or(|name| name.as_encoded_bytes().starts_with(b"."));
+    !hidden && path.extension().is_some_and(|e| e == "yaml" || e == "yml" || e == "json")
+}
+
 fn walk(directory: &Path, depth: usize, files: &mut Vec<PathBuf>, errors: &mut Vec<LoadError>) {
     let entries = match fs::read_dir(directory) {
         Ok(entries) if depth < DEEPEST => entries,
@@ -49,10 +55,9 @@ fn walk(directory: &Path, depth: usize, files: &mut Vec<PathBuf>, errors: &mut V
         if entry.1.file_name().as_encoded_bytes().starts_with(b".") {
             continue;
         }
-        let manifest = path.extension().is_some_and(|e| e == "yaml" || e == "yml" || e == "json");
         if kind.is_dir() {
             walk(&path, depth + 1, files, errors);
-        } else if manifest && (!kind.is_symlink() || !path.is_dir()) {
+        } else if is_manifest(&path) && (!kind.is_symlink() || !path.is_dir()) {
             files.push(path);
         }
     }
@@ -89,13 +94,10 @@ impl Stamp {
         })
     }
 
-    /// Whether the file has not changed between the two.
-    pub(super) fn same_file(&self, other: &Self) -> bool {
-        self.identity == other.identity && self.changed == other.changed
-    }
-
-    /// Whether any later change will show: the last one was not just before this was taken.
-    pub(super) fn is_settled(&self) -> bool {
-        self.taken.duration_since(self.changed).is_ok_and(|age| age > TICK)
+    /// Whether the file that this was taken of, before it was read, is still the same now, when `now` is taken. A change
+    /// within the tick of the one before would not show: such a file counts as changed.
+    pub(super) fn still(&self, now: &Self) -> bool {
+        let settled = self.taken.duration_since(self.changed).is_ok_and(|age| age > TICK);
+        settled && self.identity == now.identity && self.changed == now.changed
     }
 }

@@ -1,10 +1,10 @@
 //! All files' objects by kind and name, before what they leave open is filled in.
 use super::Mode;
-use super::error::LoadError;
+use super::error::{Duplicate, LoadError};
 use super::items::{Item, Items};
 use super::origin::Origin;
 use crate::model::{EndpointSlice, Namespace, NetworkPolicy, Node, ObjectName, Problem};
-use crate::watch::object::{PodObject, Read, ServiceObject, Workload, WorkloadKind};
+use crate::watch::object::{Endpoints, PodObject, Read, ServiceObject, Workload, WorkloadKind};
 use ringfence_keyring::Publication;
 use serde_json::Value;
 use std::collections::BTreeMap;
@@ -58,6 +58,7 @@ pub(super) struct Gathered {
     pub(super) slices: BTreeMap<ObjectName, Draft<EndpointSlice>>,
     pub(super) policies: BTreeMap<ObjectName, Draft<NetworkPolicy>>,
     pub(super) publications: BTreeMap<String, Draft<Publication>>,
+    pub(super) endpoints: BTreeMap<ObjectName, Draft<Endpoints>>,
     pub(super) workloads: BTreeMap<(WorkloadKind, ObjectName), Draft<Workload>>,
     pub(super) problems: Vec<Problem>,
     pub(super) passed_over: BTreeMap<String, usize>,
@@ -78,7 +79,11 @@ impl Gathered {
                 let source = item.origin.to_string();
                 let problem =
                     finding.problem(source, &item.reading.kind, item.reading.name.clone(), tolerated);
-                if tolerated { self.problems.push(problem) } else { errors.push(LoadError::Object(problem)) }
+                if tolerated {
+                    self.problems.push(problem)
+                } else {
+                    errors.push(LoadError::Object(Box::new(problem)))
+                }
             }
             if let Some(read) = &item.reading.read
                 && let Err(error) = self.insert(item, read.clone())
@@ -98,6 +103,7 @@ impl Gathered {
             Read::EndpointSlice(value) => put(&mut self.slices, name.clone(), value, item),
             Read::NetworkPolicy(value) => put(&mut self.policies, name.clone(), value, item),
             Read::RingfenceNode(value) => put(&mut self.publications, name.name.clone(), *value, item),
+            Read::Endpoints(value) => put(&mut self.endpoints, name.clone(), value, item),
             Read::Workload(value) => put(&mut self.workloads, (value.kind, name.clone()), value, item),
         }
     }
@@ -119,11 +125,13 @@ fn put<K: Ord, T>(map: &mut BTreeMap<K, Draft<T>>, key: K, value: T, item: &Item
             vacant.insert(draft);
             Ok(())
         }
-        std::collections::btree_map::Entry::Occupied(occupied) => Err(LoadError::Duplicate {
-            kind: item.reading.kind.clone(),
-            object: item.reading.name.clone(),
-            first: occupied.get().origin.clone().unwrap_or_else(|| item.origin.clone()),
-            second: item.origin.clone(),
-        }),
+        std::collections::btree_map::Entry::Occupied(occupied) => {
+            Err(LoadError::Duplicate(Box::new(Duplicate {
+                kind: item.reading.kind.clone(),
+                object: item.reading.name.clone(),
+                first: occupied.get().origin.clone().unwrap_or_else(|| item.origin.clone()),
+                second: item.origin.clone(),
+            })))
+        }
     }
 }

@@ -12,6 +12,7 @@ use std::sync::Arc;
 #[derive(Clone, Debug)]
 pub(super) struct Item {
     pub(super) origin: Origin,
+    /// As it was written; null if that was not to be kept.
     pub(super) value: Arc<Value>,
     pub(super) reading: Reading,
 }
@@ -24,6 +25,15 @@ pub(super) struct Items {
     pub(super) passed_over: BTreeMap<String, usize>,
 }
 
+/// What of an object is kept.
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+pub(super) enum Keep {
+    /// Its value, and the JSON to write it back from.
+    All,
+    /// Its value.
+    Values,
+}
+
 /// Documents that are data, but no Kubernetes objects.
 const NO_OBJECT: &str = "no Kubernetes object";
 
@@ -32,7 +42,8 @@ const NO_OBJECT: &str = "no Kubernetes object";
 /// # Errors
 /// [`LoadError::Syntax`] if it cannot be parsed, or a document is neither an object nor other data: it may be
 /// half written.
-pub(super) fn read(file: &Arc<Path>, text: &str) -> Result<Items, LoadError> {
+pub(super) fn read(file: &Arc<Path>, text: &str, keep: Keep) -> Result<Items, LoadError> {
+    let nothing = Arc::new(Value::Null);
     let mut items = Items::default();
     for Document { origin, value } in documents::parse(file, text)? {
         let (api_version, kind) = match header(&value) {
@@ -46,7 +57,8 @@ pub(super) fn read(file: &Arc<Path>, text: &str) -> Result<Items, LoadError> {
             }
             concern => {
                 let reading = object::read(concern, &kind, &value);
-                items.items.push(Item { origin, value: Arc::new(value), reading });
+                let value = if keep == Keep::All { Arc::new(value) } else { nothing.clone() };
+                items.items.push(Item { origin, value, reading });
             }
         }
     }

@@ -104,7 +104,7 @@ impl Loaded {
         all.extend(self.nodes.values().map(to::node));
         all.extend(self.pods.values().map(|pod| to::pod(pod, &self.nodes)));
         all.extend(self.services.iter().map(|(name, s)| to::service(s, self.addressless.contains(name))));
-        all.extend(self.slices.iter().map(|(name, s)| to::as_read(&s.raw, Kind::EndpointSlice, name)));
+        all.extend(self.slices.values().map(to::slice));
         all.extend(self.policies.iter().map(|(name, p)| to::as_read(&p.raw, Kind::NetworkPolicy, name)));
         all.extend(self.publications.values().map(|p| p.value.to_value()));
         all

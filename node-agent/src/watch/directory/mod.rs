@@ -18,10 +18,12 @@ mod files;
 mod gather;
 mod items;
 mod loaded;
+mod mirror;
 mod nodes;
 mod objects;
 mod origin;
 mod pace;
+mod patch;
 mod place;
 mod services;
 mod source;
@@ -32,7 +34,7 @@ mod uid;
 mod value;
 mod write;
 
-pub use error::{LoadError, LoadErrors};
+pub use error::{Duplicate, LoadError, LoadErrors};
 pub use loaded::{Entry, Loaded, PassedOver};
 pub use origin::Origin;
 pub use source::Source;
@@ -40,7 +42,7 @@ pub use task::{TaskError, follow};
 pub use write::{WriteError, file_name, publish, remove, write};
 
 use gather::Gathered;
-use items::Items;
+use items::{Items, Keep};
 use std::path::Path;
 use std::sync::Arc;
 
@@ -111,7 +113,7 @@ pub fn read(directory: &Path, mode: Mode) -> Result<Loaded, LoadErrors> {
 /// As [`read`].
 pub fn read_all(paths: &[&Path], options: Options<'_>) -> Result<Loaded, LoadErrors> {
     let (files, errors) = read_files(paths);
-    assemble(files.iter(), options, None, errors)
+    assemble(gather_all(files.iter(), options.mode, errors)?, options, None)
 }
 
 /// Reads directories or files on top of a cluster: what they hold is added or replaced, everything else stays as it is.
@@ -121,7 +123,8 @@ pub fn read_all(paths: &[&Path], options: Options<'_>) -> Result<Loaded, LoadErr
 /// As [`read`].
 pub fn apply(base: &Loaded, paths: &[&Path], options: Options<'_>) -> Result<Loaded, LoadErrors> {
     let (files, errors) = read_files(paths);
-    assemble(files.iter(), Options { previous: Some(base), ..options }, Some(base), errors)
+    let all = gather_all(files.iter(), options.mode, errors)?;
+    assemble(all, Options { previous: Some(base), ..options }, Some(base))
 }
 
 fn read_files(paths: &[&Path]) -> (Vec<Items>, Vec<LoadError>) {
@@ -132,7 +135,7 @@ fn read_files(paths: &[&Path]) -> (Vec<Items>, Vec<LoadError>) {
             Ok(files) => {
                 for file in files {
                     let file: Arc<Path> = file.into();
-                    match files::text(&file).and_then(|text| items::read(&file, &text)) {
+                    match files::text(&file).and_then(|text| items::read(&file, &text, Keep::All)) {
                         Ok(items) => read.push(items),
                         Err(error) => errors.push(error),
                     }
@@ -143,27 +146,33 @@ fn read_files(paths: &[&Path]) -> (Vec<Items>, Vec<LoadError>) {
     (read, errors)
 }
 
-/// Makes a cluster of the objects of all files.
-fn assemble<'a>(
+/// Puts the objects of all files together.
+///
+/// # Errors
+/// `errors`, and what is wrong with the objects: what is filled in depends on all that is there, so nothing is if
+/// anything is missing.
+fn gather_all<'a>(
     files: impl Iterator<Item = &'a Items>,
-    options: Options<'_>,
-    base: Option<&Loaded>,
+    mode: Mode,
     mut errors: Vec<LoadError>,
-) -> Result<Loaded, LoadErrors> {
+) -> Result<Gathered, LoadErrors> {
     let mut all = Gathered::default();
     for items in files {
-        all.add(items, options.mode, &mut errors);
+        all.add(items, mode, &mut errors);
     }
-    // What is filled in depends on all that is there: nothing is, if anything is missing.
-    if !errors.is_empty() {
-        return Err(LoadErrors(errors));
-    }
+    if errors.is_empty() { Ok(all) } else { Err(LoadErrors(errors)) }
+}
+
+/// Makes a whole cluster of them.
+fn assemble(mut all: Gathered, options: Options<'_>, base: Option<&Loaded>) -> Result<Loaded, LoadErrors> {
+    let mut errors = Vec::new();
     if let Some(base) = base {
         apply::onto(&mut all, base);
     }
     all.pods.retain(|_, pod| !pod.value.finished);
     nodes::declare(&mut all, options.nodes);
     expand::workloads(&mut all);
+    mirror::endpoints(&mut all);
     nodes::namespaces(&mut all);
     nodes::addresses(&mut all, options).map_err(|error| LoadErrors(vec![error]))?;
     place::schedule(&mut all, options.previous);

@@ -150,7 +150,7 @@ fn pod_cidr(number: u16, ipv4: bool) -> Option<IpNetwork> {
 }
 
 fn too_many(node: &str) -> LoadError {
-    LoadError::Object(crate::model::Problem {
+    LoadError::Object(Box::new(crate::model::Problem {
         source: "defaults".to_owned(),
         kind: "Node".to_owned(),
         object: ObjectName::new("", node),
@@ -158,5 +158,5 @@ fn too_many(node: &str) -> LoadError {
         message: format!(
             "there are no defaults for more than {NUMBERS} nodes: give the nodes addresses and podCIDRs"
         ),
-    })
+    }))
 }

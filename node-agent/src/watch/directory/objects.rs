@@ -3,8 +3,8 @@
 //! What was read is kept, fields we do not know included; what was filled in is written into it.
 use super::gather::Raw;
 use super::loaded::Entry;
-use crate::model::{Labels, Namespace, Node, ObjectName, Pod, Service};
-use crate::watch::object::Kind;
+use crate::model::{Endpoint, EndpointSlice, Labels, Namespace, Node, ObjectName, Pod, Service, SlicePort};
+use crate::watch::object::{Kind, SERVICE_NAME};
 use serde_json::{Map, Value, json};
 use std::collections::BTreeMap;
 
@@ -121,6 +121,24 @@ fn owners(workload: &Value) -> Value {
         None => super::uid::of(&of(kind), &ObjectName::new(namespace, of(name))),
     };
     json!([{"apiVersion": workload["apiVersion"], "kind": kind, "name": name, "uid": uid, "controller": true}])
+}
+
+pub(super) fn slice(entry: &Entry<EndpointSlice>) -> Value {
+    let slice = &*entry.value;
+    let mut object = named(&entry.raw, Kind::EndpointSlice, &slice.name);
+    if let Raw::Made = entry.raw {
+        let ipv4 = slice.endpoints.iter().flat_map(|e| &e.addresses).all(|a| a.is_ipv4());
+        let endpoint = |e: &Endpoint| json!({"addresses": texts(&e.addresses), "conditions": {"ready": e.ready}, "nodeName": e.node});
+        let port =
+            |p: &SlicePort| json!({"name": p.name, "protocol": p.protocol.to_string(), "port": p.port});
+        within(&mut object, "metadata", |metadata| {
+            metadata.insert("labels".into(), json!({SERVICE_NAME: slice.service}));
+        });
+        object.insert("addressType".into(), if ipv4 { "IPv4" } else { "IPv6" }.into());
+        object.insert("endpoints".into(), slice.endpoints.iter().map(endpoint).collect());
+        object.insert("ports".into(), slice.ports.iter().map(port).collect());
+    }
+    Value::Object(object)
 }
 
 fn uid(object: &mut Map<String, Value>, uid: &str) {

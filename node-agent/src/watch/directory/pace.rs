@@ -24,6 +24,17 @@ pub(super) struct Pace {
     writing: BTreeMap<PathBuf, Instant>,
     /// When the first and the last change came.
     flock: Option<(Instant, Instant)>,
+    /// Events were lost.
+    deaf: bool,
+}
+
+/// What is to be read.
+#[derive(Debug, PartialEq, Eq)]
+pub(super) enum Which {
+    /// These may have changed, and no others.
+    These(BTreeSet<PathBuf>),
+    /// All, and these whatever their times say.
+    All(BTreeSet<PathBuf>),
 }
 
 impl Pace {
@@ -33,6 +44,7 @@ impl Pace {
         if relevant.is_empty() && !event.need_rescan() {
             return;
         }
+        self.deaf |= event.need_rescan();
         for path in &relevant {
             match event.kind {
                 EventKind::Modify(ModifyKind::Data(_)) => _ = self.writing.insert((*path).clone(), now),
@@ -66,11 +78,12 @@ impl Pace {
         !self.writing.is_empty()
     }
 
-    /// Begins anew and says which files changed.
-    pub(super) fn take(&mut self) -> BTreeSet<PathBuf> {
-        self.flock = None;
+    /// Begins anew and says what to read: everything, if nothing was heard.
+    pub(super) fn take(&mut self) -> Which {
         self.writing.clear();
-        std::mem::take(&mut self.changed)
+        let changed = std::mem::take(&mut self.changed);
+        let heard = self.flock.take().is_some();
+        if heard && !std::mem::take(&mut self.deaf) { Which::These(changed) } else { Which::All(changed) }
     }
 }
 

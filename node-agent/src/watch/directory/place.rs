@@ -113,5 +113,11 @@ fn full(name: &ObjectName, draft: &Draft<PodObject>, node: &Node, cidr: IpNetwor
         node.name
     );
     let field = "status.podIPs".to_owned();
-    LoadError::Object(Problem { source, kind: "Pod".to_owned(), object: name.clone(), field, message })
+    LoadError::Object(Box::new(Problem {
+        source,
+        kind: "Pod".to_owned(),
+        object: name.clone(),
+        field,
+        message,
+    }))
 }

@@ -80,5 +80,5 @@ pub(super) fn complete(all: &mut Gathered, options: Options<'_>, errors: &mut Ve
 
 fn exhausted(name: &ObjectName, field: &str, message: String) -> LoadError {
     let (kind, object, field) = ("Service".to_owned(), name.clone(), field.to_owned());
-    LoadError::Object(Problem { source: "defaults".to_owned(), kind, object, field, message })
+    LoadError::Object(Box::new(Problem { source: "defaults".to_owned(), kind, object, field, message }))
 }

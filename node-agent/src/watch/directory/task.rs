@@ -1,5 +1,5 @@
 //! The task that follows a directory.
-use super::pace::Pace;
+use super::pace::{Pace, Which};
 use super::source::Source;
 use crate::watch::Batch;
 use notify::{Config, Event, RecommendedWatcher, RecursiveMode, Watcher};
@@ -51,15 +51,17 @@ pub async fn follow(
     loop {
         // With a writer that never ends, what it has written so far must do.
         let impatient = pace.is_writing();
-        let changed = pace.take();
+        let which = pace.take();
         let heard = heard.clone();
         let reading = tokio::task::spawn_blocking(move || {
             let (mut source, watch) = state;
             // Watched before it is read: what changes from now on will be heard.
-            let watch = Watch::renewed(watch, source.directory(), heard);
-            changed.iter().for_each(|file| source.touched(file));
-            let read = source.read();
-            ((source, watch), read)
+            let (watch, is_new) = Watch::renewed(watch, source.directory(), heard);
+            let reading = match which {
+                Which::These(changed) if !is_new => source.read_changed(&changed),
+                Which::These(changed) | Which::All(changed) => source.read_all(&changed),
+            };
+            ((source, watch), reading)
         });
         let read;
         (state, read) = reading.await.map_err(broken)?;
@@ -68,7 +70,12 @@ pub async fn follow(
             pace.note(&event, Instant::now());
         }
         let half_written = pace.is_writing() && !impatient;
-        let batch = if half_written { Batch::new() } else { state.0.take_over(read) };
+        let batch = if half_written {
+            state.0.discard();
+            Batch::new()
+        } else {
+            state.0.take_over(read)
+        };
         if !batch.is_empty() {
             debug!(directory = %directory.display(), updates = batch.len(), "the directory changed");
             tokio::select! {
@@ -95,13 +102,22 @@ struct Watch {
 }
 
 impl Watch {
-    /// The watch there is, or another if the directory is no longer the same; `None` if there can be none now.
-    fn renewed(old: Option<Self>, directory: &Path, heard: mpsc::UnboundedSender<Event>) -> Option<Self> {
-        let metadata = std::fs::metadata(directory).ok()?;
+    /// The watch there is, or another if the directory is no longer the same, and whether it is another; `None` if
+    /// there can be none now.
+    fn renewed(
+        old: Option<Self>,
+        directory: &Path,
+        heard: mpsc::UnboundedSender<Event>,
+    ) -> (Option<Self>, bool) {
+        let Ok(metadata) = std::fs::metadata(directory) else { return (None, true) };
         let identity = (metadata.dev(), metadata.ino());
-        if let Some(old) = old.filter(|old| old.identity == identity) {
-            return Some(old);
+        match old.filter(|old| old.identity == identity) {
+            Some(old) => (Some(old), false),
+            None => (Self::of(directory, identity, heard), true),
         }
+    }
+
+    fn of(directory: &Path, identity: (u64, u64), heard: mpsc::UnboundedSender<Event>) -> Option<Self> {
         let handler = move |event: notify::Result<Event>| match event {
             // Nobody listens any more: the task is over.
             Ok(event) => _ = heard.send(event),

@@ -71,6 +71,8 @@ impl fmt::Display for Kind {
 pub(crate) enum Concern {
     Watched(Kind),
     Workload(WorkloadKind),
+    /// v1 Endpoints.
+    Endpoints,
     /// A kind of ours in a version that no API server serves any more; write this one.
     Outdated(&'static str),
     /// No concern of ours.
@@ -89,6 +91,9 @@ const WORKLOADS: [(&str, &str, WorkloadKind); 7] = [
 
 /// Says what a kind is to us. `extensions` and other versions of our groups were served once.
 pub(crate) fn concern(api_version: &str, kind: &str) -> Concern {
+    if (api_version, kind) == ("v1", "Endpoints") {
+        return Concern::Endpoints;
+    }
     let watched = Kind::ALL
         .into_iter()
         .find(|k| format!("{k:?}") == kind)

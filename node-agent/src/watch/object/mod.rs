@@ -6,6 +6,7 @@
 
 mod address;
 mod cluster;
+mod endpoints;
 mod findings;
 mod kind;
 mod meta;
@@ -29,10 +30,12 @@ pub use workload::WorkloadKind;
 
 pub(crate) use address::{address, overlap};
 pub(crate) use cluster::{NODE_LABELS, make_namespace};
+pub(crate) use endpoints::Endpoints;
 pub(crate) use kind::{Concern, concern};
 pub(crate) use meta::Owner;
 pub(crate) use pod::PodObject;
 pub(crate) use service::ServiceObject;
+pub(crate) use slice::SERVICE_NAME;
 pub(crate) use workload::{Count, Workload};
 
 use crate::model::{EndpointSlice, Namespace, NetworkPolicy, Node, ObjectName};
@@ -51,6 +54,7 @@ pub(crate) enum Read {
     NetworkPolicy(NetworkPolicy),
     RingfenceNode(Box<Publication>),
     Workload(Workload),
+    Endpoints(Endpoints),
 }
 
 /// What reading one object gave.
@@ -84,6 +88,7 @@ pub(crate) fn read(concern: Concern, kind: &str, object: &Value) -> Reading {
         Concern::Watched(Kind::NetworkPolicy) => {
             Some(Read::NetworkPolicy(network_policy::read(meta, object, &mut f)))
         }
+        Concern::Endpoints => endpoints::read(meta, object, &mut f).map(Read::Endpoints),
         Concern::Workload(kind) => workload::read(kind, meta, object, &mut f).map(Read::Workload),
         Concern::Watched(Kind::RingfenceNode) => publication(object, &mut f).map(Read::RingfenceNode),
         Concern::Outdated(_) | Concern::Other => None,

@@ -34,7 +34,7 @@ struct Conditions {
 }
 
 #[derive(Deserialize)]
-struct PortWire {
+pub(super) struct PortWire {
     name: Option<String>,
     protocol: Option<String>,
     port: Option<i64>,
@@ -85,7 +85,7 @@ fn endpoint(at: &FieldPath<'_>, wire: EndpointWire, ipv4: bool, f: &mut Findings
     Endpoint { addresses, ready, node: wire.node_name.filter(|n| !n.is_empty()) }
 }
 
-fn slice_port(at: &FieldPath<'_>, wire: PortWire, f: &mut Findings) -> Option<SlicePort> {
+pub(super) fn slice_port(at: &FieldPath<'_>, wire: PortWire, f: &mut Findings) -> Option<SlicePort> {
     let name = wire.name.unwrap_or_default();
     if !name.is_empty() {
         f.syntax(&at.key("name"), &name, syntax::dns_label);

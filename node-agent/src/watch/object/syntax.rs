@@ -6,7 +6,7 @@
 pub(crate) fn dns_label(text: &str) -> Result<(), &'static str> {
     const RULE: &str =
         "it must be 1 to 63 lower-case letters, digits or '-', with a letter or digit at both ends";
-    let fits = text.len() <= 63 && bracketed(text, |b| lower(b), |b| lower(b) || b == b'-');
+    let fits = text.len() <= 63 && bracketed(text, lower, |b| lower(b) || b == b'-');
     if fits { Ok(()) } else { Err(RULE) }
 }
 
@@ -21,7 +21,7 @@ pub(crate) fn dns_1035_label(text: &str) -> Result<(), &'static str> {
 pub(crate) fn dns_subdomain(text: &str) -> Result<(), &'static str> {
     const RULE: &str = "it must be at most 253 lower-case letters, digits, '-' or '.', with a letter or digit at \
                         both ends and on both sides of each '.'";
-    let part = |part: &str| bracketed(part, |b| lower(b), |b| lower(b) || b == b'-');
+    let part = |part: &str| bracketed(part, lower, |b| lower(b) || b == b'-');
     if text.len() <= 253 && text.split('.').all(part) { Ok(()) } else { Err(RULE) }
 }
 
@@ -49,7 +49,7 @@ pub(crate) fn port_name(text: &str) -> Result<(), &'static str> {
     const RULE: &str = "the name of a port must be 1 to 15 lower-case letters, digits or '-', with at least one \
                         letter, and no '-' at either end or beside another";
     let fits = text.len() <= 15
-        && bracketed(text, |b| lower(b), |b| lower(b) || b == b'-')
+        && bracketed(text, lower, |b| lower(b) || b == b'-')
         && text.bytes().any(|b| b.is_ascii_lowercase())
         && !text.contains("--");
     if fits { Ok(()) } else { Err(RULE) }

@@ -9,16 +9,20 @@ use std::{fmt, fs};
 
 /// A query that cannot be asked.
 #[derive(Clone, PartialEq, Eq, Debug, Serialize, thiserror::Error)]
-#[error("{file}:{line}: {field}: {message}")]
+#[error("{}{field}: {message}", place(file, *line))]
 pub struct QueryError {
     /// The file.
     pub file: String,
     /// The line, from 1; 0 for the file as a whole.
     pub line: usize,
-    /// The field; `.` for the line as a whole.
+    /// The field; `.` for the line (or the file) as a whole.
     pub field: String,
     /// What is wrong with it and how to mend it.
     pub message: String,
+}
+
+fn place(file: &str, line: usize) -> String {
+    if line == 0 { format!("{file}: ") } else { format!("{file}:{line}: ") }
 }
 
 /// All of them, one a line.

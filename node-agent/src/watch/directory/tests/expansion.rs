@@ -124,3 +124,46 @@ fn applying_a_workload_again_replaces_its_pods_and_keeps_their_places() {
         }
     }
 }
+
+#[test]
+fn endpoints_of_a_service_without_selector_become_slices_and_others_do_not() {
+    let endpoints = "---\n{apiVersion: v1, kind: Endpoints, metadata: {name: db, namespace: ns}, subsets: [{addresses: \
+                     [{ip: 192.0.2.7, nodeName: n}, {ip: 'fd00::7'}], notReadyAddresses: [{ip: 192.0.2.8}], ports: [{name: sql, port: 5432}]}]}\n";
+    let service = |spec: &str| {
+        format!(
+            "---\n{{apiVersion: v1, kind: Service, metadata: {{name: db, namespace: ns}}, spec: {{{spec} ports: [{{name: sql, port: 1}}]}}}}\n"
+        )
+    };
+    let loaded = accept(&format!("{endpoints}{}", service(""))).unwrap();
+    let slices: Vec<_> = loaded
+        .slices
+        .values()
+        .map(|s| (&*s.value.service, s.value.endpoints.len(), s.value.ports[0].port))
+        .collect();
+    assert_eq!(slices, [("db", 2, Some(5432)), ("db", 1, Some(5432))]);
+    let directory = tempfile::tempdir().unwrap();
+    write_all(&loaded, directory.path());
+    assert_eq!(essence(&loaded), essence(&read(directory.path(), Mode::Accept).unwrap()));
+    let slice = "---\n{apiVersion: discovery.k8s.io/v1, kind: EndpointSlice, addressType: IPv4, metadata: {name: s, namespace: ns, labels: {kubernetes.io/service-name: db}}}\n";
+    let none = [
+        (endpoints.to_owned(), 0),
+        (format!("{endpoints}{}", service("selector: {a: b},")), 0),
+        (format!("{endpoints}{slice}{}", service("")), 1),
+        (
+            format!(
+                "{}{}",
+                endpoints.replace(
+                    "namespace: ns",
+                    "namespace: ns, labels: {endpointslice.kubernetes.io/skip-mirror: 'true'}"
+                ),
+                service("")
+            ),
+            0,
+        ),
+    ];
+    for (text, count) in none {
+        assert_eq!(accept(&text).unwrap().slices.len(), count, "{text}");
+    }
+    let error = accept(&endpoints.replace("192.0.2.8", "x")).unwrap_err().to_string();
+    assert!(error.contains("Endpoints ns/db: subsets[0].notReadyAddresses[0].ip: \"x\""), "{error}");
+}

@@ -1,5 +1,5 @@
 //! The task that follows a directory, with real files and real events.
-use super::super::pace::Pace;
+use super::super::pace::{Pace, Which};
 use super::support::{directory, pod};
 use crate::watch::directory::{Source, follow};
 use crate::watch::{Batch, Update};
@@ -141,8 +141,13 @@ fn reading_waits_for_quiet_but_not_for_long() {
     assert_eq!(pace.due(), Some(ms(7)));
     pace.note(&event(RENAMED, "/d/c.yaml"), ms(39));
     assert_eq!(pace.due(), Some(ms(40)));
-    assert_eq!(pace.take().len(), 3);
-    assert_eq!(pace.due(), None);
+    let paths = ["/d/a.yaml", "/d/b.yaml", "/d/c.yaml"].map(|p| Path::new(p).to_owned());
+    assert_eq!(pace.take(), Which::These(paths.into()));
+    assert_eq!(
+        (pace.due(), pace.take()),
+        (None, Which::All(Default::default())),
+        "nothing heard: look at all"
+    );
 }
 
 #[test]
@@ -171,4 +176,13 @@ fn our_own_reading_and_hidden_files_are_not_changes_but_a_config_maps_link_is() 
     assert_eq!(pace.due(), None);
     pace.note(&event(RENAMED, "/d/..data"), now);
     assert!(pace.due().is_some());
+}
+
+#[test]
+fn when_events_were_lost_everything_is_read() {
+    let (mut pace, now) = (Pace::default(), Instant::now());
+    pace.note(&event(RENAMED, "/d/a.yaml"), now);
+    pace.note(&Event::new(EventKind::Other).set_flag(notify::event::Flag::Rescan), now);
+    assert!(pace.due().is_some());
+    assert_eq!(pace.take(), Which::All([Path::new("/d/a.yaml").to_owned()].into()));
 }

@@ -2,7 +2,7 @@
 use super::support::{directory, pod};
 use crate::desired::Index;
 use crate::model::ObjectName;
-use crate::watch::directory::{Source, file_name, publish, remove, write};
+use crate::watch::directory::{Mode, Source, file_name, publish, read, remove, write};
 use crate::watch::{Kind, Update};
 use ringfence_keyring::{Epoch, PerPlane, PrivateKey, Publication, PublishedPlane};
 use std::fs;
@@ -203,7 +203,7 @@ fn a_published_object_reads_back_the_same_and_is_only_written_when_it_changes() 
     assert_eq!(inode(&path), before);
     let mut source = Source::new(directory.path());
     source.scan();
-    assert_eq!(*source.last().unwrap().publications["n"].value, first);
+    assert_eq!(*read(directory.path(), Mode::Accept).unwrap().publications["n"].value, first);
     let second = publication("n", 2);
     publish(directory.path(), &second).unwrap();
     assert_eq!(told(&source.scan()), ["RingfenceNode n"]);
@@ -223,4 +223,33 @@ fn an_object_is_written_into_a_file_of_its_own_and_removed_from_there() {
     remove(directory.path(), Kind::Pod, &name).unwrap();
     assert_eq!(fs::read_dir(directory.path()).unwrap().count(), 0);
     assert_eq!(file_name(Kind::Pod, &ObjectName::new("../..", "/etc/x")), "pod..._..._etc_x.json");
+}
+
+#[test]
+fn where_nothing_has_to_be_filled_in_a_change_looks_at_nothing_else() {
+    let (directory, _, _) = started();
+    // Written back, everything is complete.
+    let written = tempfile::tempdir().unwrap();
+    super::support::write_all(&read(directory.path(), Mode::Accept).unwrap(), written.path());
+    let mut source = Source::new(written.path());
+    source.scan();
+    // Nobody said that this one came, so it is not seen before everything is looked at.
+    fs::write(written.path().join("unheard.yaml"), "{").unwrap();
+    let path = written.path().join("more.yaml");
+    let mut change = |text: Option<&str>| {
+        match text {
+            Some(text) => fs::write(&path, text).unwrap(),
+            None => fs::remove_file(&path).unwrap(),
+        }
+        told(&source.scan_changed(&[path.clone()].into()))
+    };
+    let second = policy("{}").replace("name: p", "name: q");
+    assert_eq!(change(Some(&second)), ["NetworkPolicy ns/q"]);
+    assert_eq!(change(Some(&format!("# a comment\n{second}"))), Vec::<String>::new());
+    let complete = pod("b", "nodeName: n", "status: {podIPs: [{ip: 10.244.1.77}]}")
+        .replace("namespace: ns", "namespace: ns, uid: u");
+    assert_eq!(change(Some(&complete)), ["Pod ns/b", "-NetworkPolicy ns/q"]);
+    assert_eq!(change(None), ["-Pod ns/b"]);
+    // One that must be given an address needs to know all others.
+    assert_eq!(change(Some(&pod("b", "nodeName: n", ""))), ["source: 1"]);
 }
