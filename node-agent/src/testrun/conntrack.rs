@@ -31,20 +31,23 @@ impl Conntrack {
     }
 
     /// Enters a connection that begins with `tuple`, whose destination has become `dst` and whose source becomes what
-    /// `source` says. Returns how its packets leave.
-    pub(super) fn begin(&mut self, tuple: Tuple, dst: (IpAddr, u16), source: Source) -> Tuple {
+    /// `source` says. Returns how its packets leave; `None` if they could not be told from another connection's.
+    pub(super) fn begin(&mut self, tuple: Tuple, dst: (IpAddr, u16), source: Source) -> Option<Tuple> {
         let mut leaves = Tuple { dst, ..tuple };
         if let Source::Become(address) = source {
             leaves.src.0 = address;
         }
         // Two clients behind one address: the later one's port is changed.
         while leaves != tuple && self.known.contains_key(&leaves.reversed()) {
+            if leaves.src.1 == 0 {
+                return None;
+            }
             self.next_port = self.next_port.wrapping_add(1);
             leaves.src.1 = 40_000 + self.next_port % 20_000;
         }
         self.known.insert(tuple, leaves);
         self.known.insert(leaves.reversed(), tuple.reversed());
-        leaves
+        Some(leaves)
     }
 
     /// Translates an ICMP error that quotes from `at` on, if it is about a known connection.

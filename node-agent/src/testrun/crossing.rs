@@ -64,7 +64,7 @@ impl Cluster<'_> {
             Tracked::Known(leaves) => wire::rewrite(&mut packet, 0, &leaves),
             Tracked::New(new) => {
                 mark |= if new.masquerade { MASQUERADE_MARK } else { 0 };
-                let leaves = begin(node, &new, &out);
+                let Some(leaves) = begin(node, &new, &out) else { return lost(Loss::Clash) };
                 wire::rewrite(&mut packet, 0, &leaves);
             }
             Tracked::Untracked | Tracked::Refused => {}
@@ -161,7 +161,7 @@ fn note(journey: &mut Journey, tuple: Tuple, leaves: Option<Tuple>) {
 }
 
 /// Decides the source of a connection that begins.
-fn begin(node: &mut Node, new: &New, out: &Out) -> Tuple {
+fn begin(node: &mut Node, new: &New, out: &Out) -> Option<Tuple> {
     let source = match out {
         // Towards the node itself no source is replaced: postrouting is not met.
         Out::Here => Source::Keep,

@@ -343,7 +343,7 @@ impl Oracle {
             }
             // Once chosen, a backend is kept, and a segment that opens nothing is not translated at all: without the
             // choice in sight nothing is certain.
-            None if role == Role::Middle => Tri::Maybe,
+            None if role == Role::Middle || resets(reading) => Tri::Maybe,
             None if all.iter().all(|j| j.both() == Tri::No) => excuse.judged.both(),
             None => every(|j| j.both()),
         };
@@ -423,6 +423,11 @@ impl Oracle {
             epochs: self.history.epochs(),
         });
     }
+}
+
+/// TCP with RST, be it a SYN otherwise.
+fn resets(reading: &Reading) -> bool {
+    reading.transport().is_some_and(|t| t.protocol == 6 && t.kind & 0x04 != 0)
 }
 
 /// Protocols of IPv6 extension headers, behind which the real one is hidden in a later fragment.

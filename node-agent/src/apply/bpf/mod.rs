@@ -17,6 +17,8 @@ mod pins;
 mod replace;
 mod sizes;
 mod tcx;
+#[cfg(test)]
+mod tests;
 mod write;
 
 pub use attach::{Attached, uninstall};
