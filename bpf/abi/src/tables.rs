@@ -79,9 +79,9 @@ impl EndpointValue {
 /// Value of `RF_NEAR` (array; the index is the last bits of the veth's ifindex): a copy of an entry of `RF_ENDPOINTS` that
 /// is found without hashing. Not every endpoint has one, for two may claim the same place; one that has is read here only.
 ///
-/// So that no program ever reads half a value as a whole one: a place is taken by writing the value with `ifindex` 0 and
-/// then with the ifindex; it is given up by writing the same value with 0. So that a writer that was killed between two
-/// writes is noticed by the next: written before the entry of `RF_ENDPOINTS`, given up before that is removed.
+/// The kernel copies a value in word by word, so no place is written that a program may be reading: before its endpoint
+/// changes, a place is given up by writing 0 over `ifindex` and nothing else; only after a grace period is it taken again,
+/// first all but the ifindex, then that. Until then the endpoint is found in `RF_ENDPOINTS`.
 #[repr(C)]
 #[derive(Clone, Copy, PartialEq, Eq, Debug, Default)]
 pub struct NearEndpoint {

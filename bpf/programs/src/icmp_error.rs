@@ -68,7 +68,8 @@ fn may_have_sent(scene: &Scene) -> bool {
     if scene.refused & Scene::INGRESS == 0 || scene.target.egress == 0 {
         return true;
     }
-    let party = locate(&packet.dst);
-    let quoted = Target { addr: &packet.dst.addr, party, protocol: packet.protocol, port: packet.to_port() };
+    // Linux 6.1 takes keys from the stack, but not from what a function is given.
+    let at = packet.dst;
+    let quoted = Target { addr: &at.addr, party: locate(&at), protocol: packet.protocol, port: packet.to_port() };
     egress_allows(scene.target.ifindex, scene.target.egress, quoted)
 }

@@ -92,6 +92,7 @@ impl Datapath {
         for name in &which {
             copy(&self.maps, &mut maps, name)?;
         }
+        maps.copies_due.append(&mut self.maps.copies_due);
         self.pins.commit()?;
         (self.maps, self.programs, self.sizes) = (maps, programs, sizes);
         self.attached.clear();

@@ -5,6 +5,7 @@ use ringfence_abi::{
     Addr, AddressValue, Config, EndpointValue, FlowKey, FlowValue, NearEndpoint, PolicyKey, PolicyValue,
     PortBitmap, PortRoles, PrefixValue, ServiceKey, ServiceValue, names,
 };
+use std::collections::BTreeMap;
 use std::path::Path;
 
 /// Every table of a set by its type.
@@ -20,6 +21,8 @@ pub struct Maps {
     pub(super) flows: HashMap<MapData, FlowKey, FlowValue>,
     pub(super) counters: PerCpuArray<MapData, u64>,
     pub(super) config: Array<MapData, Config>,
+    /// Endpoints whose copies in `near` are to be made after a grace period.
+    pub(super) copies_due: BTreeMap<u32, EndpointValue>,
 }
 
 impl Maps {
@@ -28,7 +31,7 @@ impl Maps {
     /// # Errors
     /// [`DatapathError::Map`], naming the first that is missing or of another type.
     pub fn open(dir: &Path) -> Result<Self, DatapathError> {
-        Ok(Self {
+        let mut maps = Self {
             addresses: typed(dir, names::ADDRESSES)?,
             prefixes: typed(dir, names::PREFIXES)?,
             endpoints: typed(dir, names::ENDPOINTS)?,
@@ -40,7 +43,10 @@ impl Maps {
             flows: typed(dir, names::FLOWS)?,
             counters: typed(dir, names::COUNTERS)?,
             config: typed(dir, names::CONFIG)?,
-        })
+            copies_due: BTreeMap::new(),
+        };
+        maps.find_due()?;
+        Ok(maps)
     }
 
     /// The configuration that programs read.
