@@ -126,3 +126,37 @@ fn a_node_without_a_node_object_says_so_and_becomes_ready_when_there_is_one() ->
     cluster.write("node-0.yaml", &manifest)?;
     cluster.nodes[0].wait_ready(LONG)
 }
+
+#[test]
+fn a_cni_configuration_is_installed_once_the_node_is_ready_and_goes_with_us() -> Result<()> {
+    let mut cluster = Cluster::new(1)?;
+    let dir = cluster.nodes[0].state_dir().with_extension("net.d");
+    let file = dir.join("05-ringfence.conflist");
+    let dir = dir.to_string_lossy().into_owned();
+    cluster.nodes[0].arguments.extend(["--cni-conf-dir".to_owned(), dir.clone()]);
+    let manifest = std::fs::read_to_string(cluster.manifests().join("node-0.yaml"))?;
+    cluster.remove("node-0.yaml")?;
+    cluster.write("other.yaml", &manifest.replace("node-0", "node-elsewhere"))?;
+    let manifests = cluster.manifests();
+    cluster.nodes[0].start_agent(&manifests)?;
+    eventually(LONG, "an agent that answers", || cluster.nodes[0].status().map(|_| ()))?;
+    ensure!(!file.exists(), "the node is not ready, and yet a runtime would call us");
+    cluster.remove("other.yaml")?;
+    cluster.write("node-0.yaml", &manifest)?;
+    cluster.nodes[0].wait_ready(LONG)?;
+    eventually(LONG, "the configuration", || {
+        let list: serde_json::Value = serde_json::from_slice(&std::fs::read(&file)?)?;
+        let types: Vec<_> =
+            list["plugins"].as_array().context("no plugins")?.iter().map(|p| &p["type"]).collect();
+        ensure!(types == ["ptp", "ringfence", "portmap"], "{types:?}");
+        let ptp = &list["plugins"][0];
+        ensure!(ptp["ipam"]["ranges"].as_array().map(Vec::len) == Some(2), "{ptp}");
+        ensure!(ptp["mtu"].as_u64().is_some_and(|mtu| (1280..1500).contains(&mtu)), "{ptp}");
+        Ok(())
+    })?;
+    cluster.nodes[0].stop_agent()?;
+    let state = cluster.nodes[0].state_dir().to_string_lossy().into_owned();
+    cluster.nodes[0].ringfence(&["uninstall", "--state-dir", &state, "--cni-conf-dir", &dir])?;
+    ensure!(!file.exists(), "it is still there");
+    Ok(())
+}

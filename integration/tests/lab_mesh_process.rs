@@ -16,3 +16,8 @@ fn the_process_outlives_the_agent_and_the_next_agent_takes_it_over_without_a_los
 fn a_process_that_was_killed_or_robbed_is_started_anew() -> Result<()> {
     process::is_started_anew()
 }
+
+#[test]
+fn a_port_that_somebody_else_has_stops_one_plane_only_and_only_as_long() -> Result<()> {
+    process::port_in_use()
+}

@@ -31,8 +31,6 @@ mod retire;
 mod revoke;
 mod start;
 mod state;
-#[cfg(test)]
-mod tests;
 mod turn;
 mod view;
 mod waiting;

@@ -1,5 +1,11 @@
 //! The rotation protocol, run by several nodes in one process.
-#![allow(missing_docs, unreachable_pub, clippy::unwrap_used, reason = "a test")]
+#![allow(
+    missing_docs,
+    unreachable_pub,
+    dead_code,
+    clippy::unwrap_used,
+    reason = "a test, and modules that two share"
+)]
 
 #[path = "rotation/keys.rs"]
 mod keys;

@@ -1,6 +1,7 @@
 //! A cluster of network namespaces for tests of the agent: real agents on machines of the lab, pods brought up by the
 //! CNI plugins that a distribution ships and ours, sockets opened by the test inside pods. Needs root.
 
+pub mod bank;
 mod cni;
 pub mod machine;
 mod node;

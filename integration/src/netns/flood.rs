@@ -1,6 +1,7 @@
 //! A steady stream of UDP packets that are each to come back.
 use super::Netns;
 use anyhow::{Context, Result, anyhow};
+use nix::sys::socket::{setsockopt, sockopt};
 use std::io::ErrorKind;
 use std::net::{IpAddr, Ipv4Addr, Ipv6Addr, SocketAddr, UdpSocket};
 use std::sync::Arc;
@@ -13,6 +14,8 @@ const INTERVAL: Duration = Duration::from_millis(2);
 /// For the last ones to come back.
 const STRAGGLERS: Duration = Duration::from_secs(2);
 const PORT: u16 = 9999;
+/// Bytes of a receive queue: on a busy machine a process may have to wait for its turn, and that is no loss.
+const BUFFER: usize = 32 << 20;
 
 /// A running flood.
 #[derive(Debug)]
@@ -34,6 +37,7 @@ impl Flood {
         let (sender, ready) = std::sync::mpsc::channel();
         let server = to.spawn(move || {
             let socket = UdpSocket::bind((address, PORT)).context("echo")?;
+            setsockopt(&socket, sockopt::RcvBufForce, &BUFFER)?;
             socket.set_read_timeout(Some(Duration::from_millis(50)))?;
             sender.send(())?;
             let mut buffer = [0; 2048];
@@ -74,6 +78,7 @@ fn client(to: SocketAddr, stop: &AtomicBool) -> Result<(usize, Vec<u128>)> {
     let any =
         if to.is_ipv4() { IpAddr::V4(Ipv4Addr::UNSPECIFIED) } else { IpAddr::V6(Ipv6Addr::UNSPECIFIED) };
     let socket = UdpSocket::bind((any, 0))?;
+    setsockopt(&socket, sockopt::RcvBufForce, &BUFFER)?;
     socket.connect(to)?;
     socket.set_nonblocking(true)?;
     let started = Instant::now();

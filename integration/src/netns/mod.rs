@@ -127,6 +127,10 @@ impl Netns {
     /// Processes inside, by the identity of the network namespace.
     fn inhabitants(&self) -> Vec<i32> {
         let Ok(ours) = fs::read_link(format!("/proc/{}/ns/net", self.pid())) else { return Vec::new() };
+        // Nothing of the machine's own, whatever became of the holder.
+        if fs::read_link("/proc/self/ns/net").is_ok_and(|own| own == ours) {
+            return Vec::new();
+        }
         let Ok(processes) = fs::read_dir("/proc") else { return Vec::new() };
         let pids = processes.flatten().filter_map(|entry| entry.file_name().to_str()?.parse::<i32>().ok());
         pids.filter(|pid| fs::read_link(format!("/proc/{pid}/ns/net")).is_ok_and(|net| net == ours)).collect()

@@ -2,6 +2,7 @@
 #![allow(dead_code, reason = "each test that uses this needs a part of it")]
 
 pub(crate) mod evolve;
+pub(crate) mod moments;
 
 use ringfence::desired::Snapshot;
 use ringfence::policy::verdict::Engine;

@@ -24,6 +24,8 @@ mod mesh_status;
 mod reconcile;
 mod report;
 mod run;
+#[cfg(test)]
+mod tests;
 mod troubles;
 
 pub use config::Config;

@@ -6,8 +6,12 @@ use rtnetlink::sys::{Socket, SocketAddr};
 use std::io;
 use std::path::{Path, PathBuf};
 use std::process::{Output, Stdio};
+use std::time::Duration;
 use tokio::io::AsyncWriteExt;
 use tokio::process::Command;
+
+/// nft waits for others that change rules, and the first time for the kernel to load modules.
+const PATIENCE: Duration = Duration::from_secs(20);
 
 /// The table, as far as this process knows it.
 #[derive(Debug)]
@@ -79,15 +83,15 @@ async fn run(
     input: &str,
     operation: &'static str,
 ) -> Result<String, MeshApplyError> {
-    let output = output(program, arguments, input).await.map_err(|error| MeshApplyError::Nft {
-        operation,
-        reason: format!("cannot run {}: {error} (package nftables)", program.display()),
-    })?;
+    let failed = |reason| MeshApplyError::Nft { operation, reason };
+    let output = tokio::time::timeout(PATIENCE, output(program, arguments, input)).await;
+    let output = output.map_err(|_| failed(format!("nft did not end within {} s", PATIENCE.as_secs())))?;
+    let output = output
+        .map_err(|error| failed(format!("cannot run {}: {error} (package nftables)", program.display())))?;
     if output.status.success() {
         return Ok(String::from_utf8_lossy(&output.stdout).into_owned());
     }
-    let reason = String::from_utf8_lossy(&output.stderr).trim().to_owned();
-    Err(MeshApplyError::Nft { operation, reason })
+    Err(failed(String::from_utf8_lossy(&output.stderr).trim().to_owned()))
 }
 
 async fn output(program: &Path, arguments: &[&str], input: &str) -> io::Result<Output> {

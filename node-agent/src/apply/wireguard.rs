@@ -11,7 +11,7 @@ use std::time::{Duration, SystemTime};
 use wireguard_control::{AllowedIp, Device, DeviceUpdate, InterfaceName, Key, PeerConfigBuilder, PeerInfo};
 
 /// A socket of a process that hangs must not hold up everything else.
-const PATIENCE: Duration = Duration::from_secs(5);
+const PATIENCE: Duration = Duration::from_secs(3);
 
 /// The state of a device.
 pub(super) async fn read(name: &str, backend: Backend) -> Result<ObservedControl, MeshApplyError> {

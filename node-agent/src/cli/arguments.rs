@@ -191,7 +191,7 @@ pub(super) enum EngineChoice {
 
 #[derive(Clone, Copy, Debug, Args)]
 pub(super) struct OutputArguments {
-    /// Format; a table on a terminal, else JSON
+    /// Format; by default a table for people, but JSON lines where lines were given
     #[arg(short, long, value_enum)]
     pub(super) output: Option<Format>,
 }

@@ -41,8 +41,20 @@ pub fn main() -> ExitCode {
     match done {
         Ok(code) => code,
         Err(e) => {
-            eprintln!("ringfence: {e:#}");
+            eprintln!("ringfence: {}", explain(&e));
             ExitCode::FAILURE
         }
     }
+}
+
+/// An error with its causes, each said once: most of ours name theirs themselves.
+fn explain(error: &anyhow::Error) -> String {
+    let mut text = error.to_string();
+    for cause in error.chain().skip(1).map(ToString::to_string) {
+        if !text.contains(&cause) {
+            text.push_str(": ");
+            text.push_str(&cause);
+        }
+    }
+    text
 }

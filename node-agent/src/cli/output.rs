@@ -2,22 +2,16 @@
 use super::arguments::{Format, OutputArguments};
 use anyhow::Context;
 use serde::Serialize;
-use std::io::{IsTerminal, Write};
+use std::io::Write;
 
 impl OutputArguments {
-    /// The format asked for; else a table on a terminal, JSON elsewhere.
-    pub(super) fn format(self) -> Format {
-        let by_default = if std::io::stdout().is_terminal() { Format::Table } else { Format::Json };
-        self.output.unwrap_or(by_default)
-    }
-
-    /// Prints `value` in the format asked for.
+    /// Prints `value` in the format asked for, by default as a table.
     pub(super) fn print<T: Serialize>(
         self,
         value: &T,
         table: impl FnOnce(&T) -> String,
     ) -> anyhow::Result<()> {
-        let text = match self.format() {
+        let text = match self.output.unwrap_or(Format::Table) {
             Format::Table => table(value),
             Format::Json => serde_json::to_string_pretty(value)? + "\n",
             Format::Yaml => serde_yaml_ng::to_string(value)?,

@@ -2,6 +2,8 @@
 
 mod report;
 mod table;
+#[cfg(test)]
+mod tests;
 
 pub use report::{
     BackendStatus, EndpointStatus, Enforcement, MeshStatus, PeerStatus, PlaneStatus, StatusReport,

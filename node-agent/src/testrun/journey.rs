@@ -60,6 +60,8 @@ pub enum Loss {
     Blackhole,
     /// A Service without a backend that could be used.
     NoBackend,
+    /// Behind its translation it could not be told from another connection.
+    Clash,
     /// WireGuard: the source is none of the sender's.
     AllowedIps,
     /// Not IP, and so not forwarded.

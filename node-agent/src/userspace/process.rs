@@ -11,8 +11,9 @@ use std::process::Stdio;
 use std::time::Duration;
 use tokio::time::{Instant, sleep};
 
-/// Making a TUN device and a socket takes some milliseconds; a loaded machine gets much more.
-const START: Duration = Duration::from_secs(10);
+/// Making a TUN device and a socket takes some milliseconds. A loaded machine gets much more, but not so much that
+/// whoever waits would neglect everything else.
+const START: Duration = Duration::from_secs(4);
 /// After this time without an end SIGKILL follows SIGTERM.
 const STOP: Duration = Duration::from_secs(2);
 const POLL: Duration = Duration::from_millis(10);

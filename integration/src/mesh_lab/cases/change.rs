@@ -3,7 +3,6 @@ use crate::mesh_lab::MeshLab;
 use crate::netns::{Flood, Netns, Server, Stream, eventually};
 use anyhow::{Context, Result, ensure};
 use ipnetwork::IpNetwork;
-use ringfence::apply::mesh::BackendChoice;
 use ringfence::mesh::MeshSpec;
 use ringfence::mesh::spec::PeerSpec;
 use ringfence_keyring::{Plane, PrivateKey};
@@ -48,8 +47,7 @@ fn stranger(number: u8) -> Result<(ringfence_keyring::PublicKey, PeerSpec)> {
 ///
 /// # Errors
 /// What was lost.
-pub fn of_peers(backend: BackendChoice) -> Result<()> {
-    let lab = MeshLab::ready("rfm-diff", backend)?;
+pub fn of_peers(lab: &MeshLab) -> Result<()> {
     let spec = lab.spec(1)?;
     let extra: IpNetwork = "10.244.77.0/24".parse()?;
     let change = |change: &dyn Fn(&mut MeshSpec) -> Result<()>| -> Result<()> {
@@ -65,7 +63,7 @@ pub fn of_peers(backend: BackendChoice) -> Result<()> {
             device.peers.values_mut().filter(|peer| peer.node == "n2").for_each(change);
         }
     };
-    under_flood(&lab, || {
+    under_flood(lab, || {
         for _ in 0..5 {
             change(&|spec| {
                 for device in spec.devices.values_mut() {
@@ -91,8 +89,7 @@ pub fn of_peers(backend: BackendChoice) -> Result<()> {
 ///
 /// # Errors
 /// A connection that failed or was seen as somebody else.
-pub fn of_nat(backend: BackendChoice) -> Result<()> {
-    let lab = MeshLab::ready("rfm-natswap", backend)?;
+pub fn of_nat(lab: &MeshLab) -> Result<()> {
     let _server = Server::start(&lab.node(2)?.pod.netns, PORT)?;
     let (node, to) = (lab.node(1)?, lab.node(2)?.pod.v4.clone());
     let mut spec = lab.spec(1)?;
@@ -117,11 +114,10 @@ pub fn of_nat(backend: BackendChoice) -> Result<()> {
 ///
 /// # Errors
 /// What was lost, and connections that broke.
-pub fn of_plane(backend: BackendChoice) -> Result<()> {
-    let mut lab = MeshLab::ready("rfm-plane", backend)?;
+pub fn of_plane(lab: &mut MeshLab) -> Result<()> {
     for _ in 0..4 {
         lab.epoch = lab.epoch.next().context("no epoch")?;
-        let lab = &lab;
+        let lab = &*lab;
         under_flood(lab, || switch_nodes(lab))?;
     }
     // Apart from the flood, which would be lost to their queues.
@@ -131,7 +127,7 @@ pub fn of_plane(backend: BackendChoice) -> Result<()> {
     let streams = [&lab.node(1)?.netns, &lab.node(1)?.pod.netns].map(|from| Stream::start(from, &to, PORT));
     for _ in 0..4 {
         lab.epoch = lab.epoch.next().context("no epoch")?;
-        switch_nodes(&lab)?;
+        switch_nodes(lab)?;
     }
     for stream in streams {
         let echoes = stream?.finish().context("a connection broke when the plane changed")?;
@@ -160,8 +156,7 @@ fn switch_nodes(lab: &MeshLab) -> Result<()> {
 ///
 /// # Errors
 /// If it does not.
-pub fn of_plane_cuts_what_is_masqueraded(backend: BackendChoice) -> Result<()> {
-    let mut lab = MeshLab::ready("rfm-masq", backend)?;
+pub fn of_plane_cuts_what_is_masqueraded(lab: &mut MeshLab) -> Result<()> {
     let _server = Server::start(&lab.node(2)?.pod.netns, PORT)?;
     let (node, to) = (&lab.node(1)?.netns, lab.node(2)?.pod.v4.clone());
     let before = "table inet before {\nchain postrouting { type nat hook postrouting priority 98; oifname \"rf-wg*\" masquerade; }\n}";
@@ -173,6 +168,8 @@ pub fn of_plane_cuts_what_is_masqueraded(backend: BackendChoice) -> Result<()> {
     lab.converge(1)?;
     eventually("the masqueraded stream breaks", Duration::from_secs(5), || stream.is_broken())?;
     ensure!(stream.finish().is_err());
+    lab.node(1)?.netns.run("nft delete table inet before")?;
+    lab.up()?;
     ensure!(
         lab.spec(1)?
             .routes

@@ -2,7 +2,6 @@
 use crate::mesh_lab::MeshLab;
 use crate::netns::eventually;
 use anyhow::{Context, Result, ensure};
-use ringfence::apply::mesh::BackendChoice;
 use ringfence_keyring::Plane;
 use std::time::Duration;
 
@@ -27,8 +26,7 @@ const BREAKAGES: [(&str, &str); 13] = [
 ///
 /// # Errors
 /// What was not mended in time.
-pub fn everything(backend: BackendChoice) -> Result<()> {
-    let lab = MeshLab::ready("rfm-heal", backend)?;
+pub fn everything(lab: &MeshLab) -> Result<()> {
     let node = lab.node(1)?;
     let _watching = node.worker.watch(lab.spec(1)?)?;
     let state = || -> Result<String> {
@@ -80,8 +78,7 @@ fn stable(line: &str) -> String {
 ///
 /// # Errors
 /// What was not mended.
-pub fn sysctls(backend: BackendChoice) -> Result<()> {
-    let lab = MeshLab::ready("rfm-sysctl", backend)?;
+pub fn sysctls(lab: &MeshLab) -> Result<()> {
     let node = lab.node(1)?;
     for (path, wrong, right) in [
         ("net/ipv4/conf/rf-wg0/rp_filter", "1", "2"),
@@ -103,8 +100,7 @@ pub fn sysctls(backend: BackendChoice) -> Result<()> {
 ///
 /// # Errors
 /// What was not mended.
-pub fn peers(backend: BackendChoice) -> Result<()> {
-    let lab = MeshLab::ready("rfm-peer", backend)?;
+pub fn peers(lab: &MeshLab) -> Result<()> {
     let spec = lab.spec(1)?;
     let to = lab.node(2)?.pod.v4.clone();
     let mut without = spec.clone();

@@ -1,8 +1,8 @@
 //! Nothing between nodes but WireGuard (P1), as far as routes alone see to it: no eBPF program is loaded here.
 use crate::mesh_lab::MeshLab;
-use crate::netns::{Capture, Frame, eventually};
+use crate::netns::{Capture, Frame};
 use anyhow::{Result, ensure};
-use ringfence::apply::mesh::BackendChoice;
+use std::collections::BTreeMap;
 use std::time::Duration;
 
 /// Captures the underlay while `work` runs: nothing may be seen but WireGuard, ARP and neighbour discovery.
@@ -25,8 +25,8 @@ fn wireguard(frames: &[Frame]) -> usize {
 /// A default route, so that what is not on the mesh would find a way out.
 fn tempt(lab: &MeshLab) -> Result<()> {
     for node in &lab.nodes {
-        node.netns.run("ip route add default via 192.0.2.250")?;
-        node.netns.run("ip -6 route add default via 2001:db8::250")?;
+        node.netns.run("ip route replace default via 192.0.2.250")?;
+        node.netns.run("ip -6 route replace default via 2001:db8::250")?;
         // Known neighbour: otherwise the packet would wait for an answer to ARP, and not be seen.
         node.netns.run("ip neigh add 192.0.2.250 lladdr 02:00:00:00:00:fa dev eth0")?;
         node.netns.run("ip neigh add 2001:db8::250 lladdr 02:00:00:00:00:fa dev eth0")?;
@@ -38,10 +38,9 @@ fn tempt(lab: &MeshLab) -> Result<()> {
 ///
 /// # Errors
 /// What was seen in the clear.
-pub fn while_all_talk(backend: BackendChoice) -> Result<()> {
-    let lab = MeshLab::ready("rfm-talk", backend)?;
-    tempt(&lab)?;
-    let frames = watched(&lab, || {
+pub fn while_all_talk(lab: &MeshLab) -> Result<()> {
+    tempt(lab)?;
+    let frames = watched(lab, || {
         for from in &lab.nodes {
             for to in lab.nodes.iter().filter(|to| to.name != from.name) {
                 for address in [&to.pod.v4, &to.pod.v6] {
@@ -64,12 +63,11 @@ pub fn while_all_talk(backend: BackendChoice) -> Result<()> {
 ///
 /// # Errors
 /// What was seen in the clear.
-pub fn without_device(backend: BackendChoice) -> Result<()> {
-    let lab = MeshLab::ready("rfm-nodev", backend)?;
-    tempt(&lab)?;
+pub fn without_device(lab: &MeshLab) -> Result<()> {
+    tempt(lab)?;
     let (node, to) = (lab.node(1)?, lab.node(2)?);
     node.netns.run("ip link del rf-wg0")?;
-    watched(&lab, || {
+    watched(lab, || {
         for address in ["10.244.2.10", "fd00:10:244:2::10", "192.0.2.2", "2001:db8::2"] {
             ensure!(!node.pod.netns.pings(address, None, 3), "{address} answers without a device");
         }
@@ -78,22 +76,21 @@ pub fn without_device(backend: BackendChoice) -> Result<()> {
         }
         Ok(())
     })?;
-    lab.converge(1)?;
-    eventually("the mesh is back", Duration::from_secs(8), || node.pod.netns.pings(&to.pod.v4, None, 1))?;
-    Ok(())
+    lab.up()
 }
 
 /// Towards pods of a node that nobody told us of, and towards a node whose keys are not known yet.
 ///
 /// # Errors
 /// What was seen in the clear.
-pub fn towards_the_unknown(backend: BackendChoice) -> Result<()> {
-    let mut lab = MeshLab::ready("rfm-unknown", backend)?;
-    tempt(&lab)?;
-    std::sync::Arc::make_mut(&mut lab.snapshot.publications).remove("n3");
-    lab.converge(1)?;
+pub fn towards_the_unknown(lab: &MeshLab) -> Result<()> {
+    tempt(lab)?;
+    let mut snapshot = lab.snapshot.clone();
+    std::sync::Arc::make_mut(&mut snapshot.publications).remove("n3");
     let node = lab.node(1)?;
-    watched(&lab, || {
+    let report = node.converge(node.compile(&snapshot, lab.epoch, &lab.config, &BTreeMap::new())?)?;
+    ensure!(report.failed.is_empty() && !report.done.is_empty(), "{report:?}");
+    watched(lab, || {
         for address in [
             "10.244.99.5",
             "fd00:10:244:99::5",
@@ -109,21 +106,20 @@ pub fn towards_the_unknown(backend: BackendChoice) -> Result<()> {
         }
         Ok(())
     })?;
-    Ok(())
+    lab.up()
 }
 
 /// The capture does see what is in the clear.
 ///
 /// # Errors
 /// If it does not.
-pub fn capture_sees_plaintext(backend: BackendChoice) -> Result<()> {
-    let lab = MeshLab::ready("rfm-seen", backend)?;
-    tempt(&lab)?;
+pub fn capture_sees_plaintext(lab: &MeshLab) -> Result<()> {
+    tempt(lab)?;
     let node = lab.node(1)?;
     for line in ["ip route del blackhole 10.244.0.0/16", "ip -6 route del blackhole fd00:10:244::/48"] {
         node.netns.run(line)?;
     }
-    let seen = watched(&lab, || {
+    let seen = watched(lab, || {
         let _ = node.netns.pings("10.244.99.5", None, 1);
         let _ = node.netns.pings("fd00:10:244:99::5", None, 1);
         Ok(())
@@ -131,5 +127,5 @@ pub fn capture_sees_plaintext(backend: BackendChoice) -> Result<()> {
     let Err(error) = seen else { anyhow::bail!("two packets in the clear were not seen") };
     let text = error.to_string();
     ensure!(text.contains("type 0800") && text.contains("type 86dd"), "{text}");
-    Ok(())
+    lab.up()
 }

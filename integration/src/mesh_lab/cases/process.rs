@@ -5,7 +5,10 @@ use anyhow::{Context, Result, ensure};
 use nix::sys::signal::{Signal, kill};
 use nix::unistd::Pid;
 use ringfence::apply::mesh::BackendChoice::Userspace;
+use ringfence::plan::mesh::Action;
+use ringfence_keyring::Plane;
 use std::fs;
+use std::net::{Ipv6Addr, UdpSocket};
 use std::time::Duration;
 
 /// Of the process behind `rf-wg0` of a node: who listens there.
@@ -89,5 +92,26 @@ pub fn is_started_anew() -> Result<()> {
         let gone = || status(before, "State:").map_or(true, |state| state.starts_with('Z'));
         eventually("the old one is gone", Duration::from_secs(5), gone).context(what)?;
     }
+    Ok(())
+}
+
+/// Somebody else has a plane's port: the other plane works, and so does this one once the port is free, in the same
+/// process.
+///
+/// # Errors
+/// What does not hold.
+pub fn port_in_use() -> Result<()> {
+    let lab = MeshLab::new("rfm-port", 3, Userspace)?;
+    let (node, spec) = (lab.node(1)?, lab.spec(1)?);
+    let squatter = node.netns.enter(|| Ok(UdpSocket::bind((Ipv6Addr::UNSPECIFIED, 51871))?))?;
+    let report = node.converge(spec)?;
+    let failed: Vec<_> = report.failed.iter().filter(|(_, error)| error.is_some()).collect();
+    ensure!(matches!(&failed[..], [(Action::SetKey { plane: Plane::Zero, .. }, _)]), "{failed:?}");
+    let up = node.netns.run("ip -o link show up")?;
+    ensure!(up.contains("rf-wg1") && !up.contains("rf-wg0"), "{up}");
+    let before = process(&node.netns)?;
+    drop(squatter);
+    lab.up()?;
+    ensure!(process(&node.netns)? == before, "the process was started anew");
     Ok(())
 }

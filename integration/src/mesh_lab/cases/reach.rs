@@ -1,7 +1,6 @@
 //! Reachability, and the order of things at start.
 use crate::mesh_lab::MeshLab;
 use anyhow::{Result, ensure};
-use ringfence::apply::mesh::BackendChoice;
 use ringfence_keyring::Plane;
 
 /// Pods of three nodes reach each other in both families; another convergence does nothing; devices get their programs
@@ -9,8 +8,7 @@ use ringfence_keyring::Plane;
 ///
 /// # Errors
 /// What does not hold.
-pub fn everybody(backend: BackendChoice) -> Result<()> {
-    let lab = MeshLab::ready("rfm-reach", backend)?;
+pub fn everybody(lab: &MeshLab) -> Result<()> {
     for number in 1..=3 {
         let attached = lab.node(number)?.attached();
         let expected = Plane::ALL.map(|plane| (plane.device().to_owned(), false));
@@ -28,8 +26,7 @@ pub fn everybody(backend: BackendChoice) -> Result<()> {
 ///
 /// # Errors
 /// What does not hold.
-pub fn nodes_and_pods(backend: BackendChoice) -> Result<()> {
-    let lab = MeshLab::ready("rfm-nodes", backend)?;
+pub fn nodes_and_pods(lab: &MeshLab) -> Result<()> {
     let (pod, node) = (&lab.node(1)?.pod, lab.node(2)?);
     for address in ["192.0.2.2", "2001:db8::2"] {
         ensure!(pod.netns.pings(address, None, 3), "pod to {address}");
@@ -44,8 +41,7 @@ pub fn nodes_and_pods(backend: BackendChoice) -> Result<()> {
 ///
 /// # Errors
 /// What does not hold.
-pub fn spoofed_peer(backend: BackendChoice) -> Result<()> {
-    let lab = MeshLab::ready("rfm-spoof", backend)?;
+pub fn spoofed_peer(lab: &MeshLab) -> Result<()> {
     let refused = |plane: Plane| {
         lab.node(1)?.worker.call(move |executor, runtime| runtime.block_on(executor.refused_packets(plane)))
     };
@@ -59,7 +55,9 @@ pub fn spoofed_peer(backend: BackendChoice) -> Result<()> {
         liar.run(&format!("ip address add {source} dev lo"))?;
         let source = source.split('/').next().unwrap_or_default();
         ensure!(!liar.pings(to, Some(source), 5), "{source} was believed");
+        liar.run(&format!("ip address del {source}/{} dev lo", if source.contains(':') { 128 } else { 32 }))?;
     }
+    lab.converge(2)?;
     let counted = refused(Plane::Zero)??;
     ensure!(counted == 10, "10 packets were refused, but {counted} counted");
     ensure!(lab.node(3)?.pod.netns.pings(&lab.node(1)?.pod.v4, None, 3), "the real pod is not harmed");

@@ -2,7 +2,6 @@
 use crate::mesh_lab::MeshLab;
 use crate::netns::{Netns, Server, seen_as};
 use anyhow::{Result, ensure};
-use ringfence::apply::mesh::BackendChoice;
 
 const PORT: u16 = 8080;
 
@@ -32,8 +31,7 @@ fn expect(what: &str, seen: Result<std::net::IpAddr>, expected: &str) -> Result<
 ///
 /// # Errors
 /// Who is seen as somebody else.
-pub fn direct(backend: BackendChoice) -> Result<()> {
-    let lab = MeshLab::ready("rfm-direct", backend)?;
+pub fn direct(lab: &MeshLab) -> Result<()> {
     let (from, to) = (lab.node(1)?, lab.node(2)?);
     let _pod = Server::start(&to.pod.netns, PORT)?;
     let _node = Server::start(&to.netns, PORT)?;
@@ -54,10 +52,9 @@ pub fn direct(backend: BackendChoice) -> Result<()> {
 ///
 /// # Errors
 /// Who is seen as somebody else.
-pub fn node_ports(backend: BackendChoice) -> Result<()> {
-    let lab = MeshLab::ready("rfm-nodeport", backend)?;
+pub fn node_ports(lab: &MeshLab) -> Result<()> {
     let (n1, n2, n3) = (lab.node(1)?, lab.node(2)?, lab.node(3)?);
-    let client = outside(&lab)?;
+    let client = outside(lab)?;
     let _local = Server::start(&n1.pod.netns, PORT)?;
     let _remote = Server::start(&n2.pod.netns, PORT)?;
     node_port(&n1.netns, 30080, &n2.pod.v4, &n2.pod.v6)?;
@@ -75,16 +72,15 @@ pub fn node_ports(backend: BackendChoice) -> Result<()> {
     expect("a remote pod, at a local backend", seen_as(&n3.pod.netns, "192.0.2.1", 30081, None), &n3.pod.v4)?;
     // Behind its own node port a pod must see someone else, or it would answer itself directly.
     expect("a pod, at itself", seen_as(&n1.pod.netns, "192.0.2.1", 30081, None), "10.244.1.1")?;
-    Ok(())
+    n1.netns.run("nft delete table inet fake-kube-proxy").map(drop)
 }
 
 /// Out of the cluster.
 ///
 /// # Errors
 /// Who is seen as somebody else.
-pub fn outwards(backend: BackendChoice) -> Result<()> {
-    let lab = MeshLab::ready("rfm-out", backend)?;
-    let outside = outside(&lab)?;
+pub fn outwards(lab: &MeshLab) -> Result<()> {
+    let outside = outside(lab)?;
     let _server = Server::start(&outside, PORT)?;
     let pod = &lab.node(1)?.pod.netns;
     expect("a pod", seen_as(pod, "192.0.2.200", PORT, None), "192.0.2.1")?;

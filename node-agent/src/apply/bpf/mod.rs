@@ -10,12 +10,15 @@ mod grow;
 mod hook;
 mod load;
 mod maps;
+mod near;
 pub mod object;
 mod observe;
 mod pins;
 mod replace;
 mod sizes;
 mod tcx;
+#[cfg(test)]
+mod tests;
 mod write;
 
 pub use attach::{Attached, uninstall};

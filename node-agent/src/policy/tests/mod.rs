@@ -6,4 +6,4 @@ mod peers;
 mod places;
 mod ports;
 mod services;
-mod world;
+pub(super) mod world;

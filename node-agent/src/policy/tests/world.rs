@@ -12,47 +12,47 @@ use std::collections::BTreeMap;
 use std::net::IpAddr;
 use std::sync::Arc;
 
-pub(super) struct World {
-    pub(super) snapshot: Snapshot,
+pub(in crate::policy) struct World {
+    pub(in crate::policy) snapshot: Snapshot,
 }
 
-pub(super) fn labels(pairs: &[(&str, &str)]) -> Labels {
+pub(in crate::policy) fn labels(pairs: &[(&str, &str)]) -> Labels {
     pairs.iter().map(|(k, v)| ((*k).to_owned(), (*v).to_owned())).collect()
 }
 
-pub(super) fn selector(pairs: &[(&str, &str)]) -> LabelSelector {
+pub(in crate::policy) fn selector(pairs: &[(&str, &str)]) -> LabelSelector {
     LabelSelector { match_labels: labels(pairs), expressions: Vec::new() }
 }
 
-pub(super) fn pods_here(namespace: &str, pairs: &[(&str, &str)]) -> Peer {
+pub(in crate::policy) fn pods_here(namespace: &str, pairs: &[(&str, &str)]) -> Peer {
     Peer::Pods { namespaces: NamespaceMatch::Named(namespace.to_owned()), pods: selector(pairs) }
 }
 
-pub(super) fn pods_of(namespaces: &[(&str, &str)], pods: &[(&str, &str)]) -> Peer {
+pub(in crate::policy) fn pods_of(namespaces: &[(&str, &str)], pods: &[(&str, &str)]) -> Peer {
     Peer::Pods { namespaces: NamespaceMatch::Selected(selector(namespaces)), pods: selector(pods) }
 }
 
-pub(super) fn block(cidr: &str, except: &[&str]) -> Peer {
+pub(in crate::policy) fn block(cidr: &str, except: &[&str]) -> Peer {
     let except = except.iter().map(|e| e.parse().unwrap()).collect();
     Peer::Block(IpBlock { cidr: cidr.parse().unwrap(), except })
 }
 
-pub(super) fn rule(peers: &[Peer], ports: &[PortMatch]) -> Rule {
+pub(in crate::policy) fn rule(peers: &[Peer], ports: &[PortMatch]) -> Rule {
     Rule {
         peers: if peers.is_empty() { Peers::Any } else { Peers::Only(peers.to_vec()) },
         ports: if ports.is_empty() { Ports::Any } else { Ports::Only(ports.to_vec()) },
     }
 }
 
-pub(super) fn tcp(port: u16) -> PortMatch {
+pub(in crate::policy) fn tcp(port: u16) -> PortMatch {
     PortMatch::Range(Protocol::Tcp, port, port)
 }
 
-pub(super) fn port(name: &str, number: u16, protocol: Protocol) -> ContainerPort {
+pub(in crate::policy) fn port(name: &str, number: u16, protocol: Protocol) -> ContainerPort {
     ContainerPort { name: Some(name.to_owned()), port: number, protocol, host_port: None }
 }
 
-pub(super) fn address(text: &str) -> IpAddr {
+pub(in crate::policy) fn address(text: &str) -> IpAddr {
     text.parse().unwrap()
 }
 
@@ -61,7 +61,7 @@ fn insert<K: Ord + Clone, V>(map: &mut Arc<BTreeMap<K, Arc<V>>>, key: K, value: 
 }
 
 impl World {
-    pub(super) fn new() -> Self {
+    pub(in crate::policy) fn new() -> Self {
         let mut world = Self { snapshot: Snapshot { revision: 1, ..Snapshot::default() } };
         for (n, name) in ["n1", "n2"].into_iter().enumerate() {
             world.node(name, &[&format!("10.{}.0.0/24", n + 1), &format!("fd00:{}::/64", n + 1)]);
@@ -72,7 +72,7 @@ impl World {
     }
 
     /// Node addresses are 192.168.0.N and fd01::N, N from the name.
-    pub(super) fn node(&mut self, name: &str, cidrs: &[&str]) {
+    pub(in crate::policy) fn node(&mut self, name: &str, cidrs: &[&str]) {
         let number = &name[1..];
         let node = Node {
             name: name.to_owned(),
@@ -85,13 +85,13 @@ impl World {
         insert(&mut self.snapshot.nodes, name.to_owned(), node);
     }
 
-    pub(super) fn namespace(&mut self, name: &str, pairs: &[(&str, &str)]) {
+    pub(in crate::policy) fn namespace(&mut self, name: &str, pairs: &[(&str, &str)]) {
         let namespace = Namespace { name: name.to_owned(), labels: Arc::new(labels(pairs)) };
         insert(&mut self.snapshot.namespaces, name.to_owned(), namespace);
     }
 
     /// `name` is `namespace/name`; the uid is the name.
-    pub(super) fn pod(
+    pub(in crate::policy) fn pod(
         &mut self,
         name: &str,
         node: &str,
@@ -113,7 +113,7 @@ impl World {
         Arc::make_mut(Arc::make_mut(&mut self.snapshot.pods).get_mut(&name).unwrap())
     }
 
-    pub(super) fn policy(
+    pub(in crate::policy) fn policy(
         &mut self,
         name: &str,
         pairs: &[(&str, &str)],
@@ -126,46 +126,46 @@ impl World {
         insert(&mut self.snapshot.policies, name, policy);
     }
 
-    pub(super) fn view(&self) -> LocalView {
+    pub(in crate::policy) fn view(&self) -> LocalView {
         local_view(&self.snapshot, "n1", &["10.0.0.0/8".parse().unwrap()])
     }
 
-    pub(super) fn compile(&self) -> Compiled {
+    pub(in crate::policy) fn compile(&self) -> Compiled {
         let view = self.view();
         Compiled { out: Compiler::default().compile(&self.snapshot, &view), view }
     }
 }
 
 /// Tables of n1 with what is asked of them.
-pub(super) struct Compiled {
-    pub(super) out: CompileOutput,
-    pub(super) view: LocalView,
+pub(in crate::policy) struct Compiled {
+    pub(in crate::policy) out: CompileOutput,
+    pub(in crate::policy) view: LocalView,
 }
 
 impl Compiled {
-    pub(super) fn tables(&self) -> &Tables {
+    pub(in crate::policy) fn tables(&self) -> &Tables {
         &self.out.tables
     }
 
-    pub(super) fn endpoint(&self, pod: &str) -> EndpointValue {
+    pub(in crate::policy) fn endpoint(&self, pod: &str) -> EndpointValue {
         let (namespace, name) = pod.split_once('/').unwrap();
         let name = ObjectName::new(namespace, name);
         let found = self.view.endpoints.iter().find(|e| e.pod == name).unwrap();
         self.out.tables.endpoints[&found.ifindex]
     }
 
-    pub(super) fn class(&self, text: &str) -> u32 {
+    pub(in crate::policy) fn class(&self, text: &str) -> u32 {
         self.out.tables.locate(address(text)).class
     }
 
     /// Whether the pod's ingress policy lets the address in.
-    pub(super) fn from(&self, pod: &str, source: &str, protocol: u8, port: u16) -> bool {
+    pub(in crate::policy) fn from(&self, pod: &str, source: &str, protocol: u8, port: u16) -> bool {
         let profile = self.endpoint(pod).ingress_profile;
         profile == 0 || self.tables().permits(profile, self.class(source), protocol, port)
     }
 
     /// Whether the pod's egress policy lets it out to the address.
-    pub(super) fn to(&self, pod: &str, target: &str, protocol: u8, port: u16) -> bool {
+    pub(in crate::policy) fn to(&self, pod: &str, target: &str, protocol: u8, port: u16) -> bool {
         let profile = self.endpoint(pod).egress_profile;
         profile == 0 || self.tables().permits(profile, self.class(target), protocol, port)
     }

@@ -5,6 +5,8 @@ mod directory;
 mod engine;
 mod judge;
 mod legs;
+#[cfg(test)]
+mod tests;
 
 pub use engine::Engine;
 
