@@ -3,6 +3,7 @@ use crate::bytes::Skb;
 use crate::flow::{ANYONE, Exchange, Found, ensure, find, remember};
 use crate::icmp_error::icmp_error;
 use crate::judge::{egress_allows, ingress_allows};
+use crate::mistake::mistaken;
 use crate::resume::resumes;
 use crate::scene::Scene;
 use crate::verdict::count;
@@ -78,7 +79,7 @@ pub(crate) fn expect_more(scene: &Scene, kind: u32) {
 /// Keeps a flow for a packet that policy lets pass, if policy would not let the reply pass by itself.
 #[inline(always)]
 pub(crate) fn keep(scene: &Scene) {
-    if !reply_passes(scene) {
+    if !reply_passes(scene) && !mistaken!(NothingKept) {
         ensure(scene);
     }
 }
