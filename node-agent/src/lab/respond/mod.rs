@@ -1,7 +1,8 @@
 //! `ringfence lab respond`: what runs in every pod of a lab. On each of its ports it answers with its name.
 //!
 //! TCP: a line, or an HTTP request, is answered by the name (and the line); who says nothing is told it after a moment.
-//! UDP: each datagram is answered by the name and itself. SCTP: as far as [`super::sctp`] goes.
+//! UDP: each datagram is answered by the name and itself. SCTP: as far as [`super::sctp`] goes. Who says `push` is talked
+//! to for a while, whatever it says then.
 
 mod port;
 mod sctp;
@@ -13,6 +14,26 @@ pub use port::Port;
 use crate::model::Protocol;
 use std::io::{self, Write};
 use std::net::IpAddr;
+use std::time::Duration;
+
+/// Time between messages to somebody who asked to be talked to, and how many there are.
+const PUSHED_EVERY: Duration = Duration::from_millis(20);
+const PUSHED: u32 = 6000;
+
+/// Sends numbered messages, from 1, whoever hears them. An error is that of an earlier one: its receiver may be back.
+fn push<F>(send: impl Fn(u32) -> F + Send + 'static)
+where
+    F: Future<Output = io::Result<()>> + Send,
+{
+    tokio::spawn(async move {
+        let mut ticks = tokio::time::interval(PUSHED_EVERY);
+        ticks.set_missed_tick_behavior(tokio::time::MissedTickBehavior::Delay);
+        for n in 1..=PUSHED {
+            ticks.tick().await;
+            let _ = send(n).await;
+        }
+    });
+}
 
 /// Answers on `ports` at `addresses` until killed. Prints `ready` once every port is open.
 ///

@@ -1,29 +1,36 @@
-//! UDP: datagrams, each answered by one.
-use super::{Hear, Tally};
+//! UDP: numbered datagrams, each answered by one.
+use super::{Hear, PUSH, Tally};
 use std::io;
 use std::net::{Ipv4Addr, Ipv6Addr, SocketAddr};
 use std::sync::Arc;
 use tokio::net::UdpSocket;
 
-pub(super) struct Talk(Arc<UdpSocket>);
+pub(super) struct Talk {
+    socket: Arc<UdpSocket>,
+    listening: bool,
+}
 
 pub(super) async fn open(to: SocketAddr, tally: Arc<Tally>) -> io::Result<(super::Talk, Hear)> {
     let any = if to.is_ipv4() { Ipv4Addr::UNSPECIFIED.into() } else { Ipv6Addr::UNSPECIFIED.into() };
     let socket = Arc::new(UdpSocket::bind(SocketAddr::new(any, 0)).await?);
     socket.connect(to).await?;
-    let receiving = socket.clone();
+    let (receiving, listening) = (socket.clone(), tally.listening);
     let hear = async move {
         let mut buffer = vec![0; 65_536];
         loop {
-            receiving.recv(&mut buffer).await?;
-            tally.answered(1);
+            let length = receiving.recv(&mut buffer).await?;
+            // "ns/pod NUMBER"
+            let said = String::from_utf8_lossy(&buffer[..length]);
+            let number = said.rsplit_once(' ').and_then(|(_, number)| number.parse().ok());
+            tally.answered(number.ok_or(io::ErrorKind::InvalidData)?);
         }
     };
-    Ok((super::Talk::Udp(Talk(socket)), Box::pin(hear)))
+    Ok((super::Talk::Udp(Talk { socket, listening }), Box::pin(hear)))
 }
 
 impl Talk {
-    pub(super) async fn send(&mut self) -> io::Result<()> {
-        self.0.send(b"?").await.map(drop)
+    pub(super) async fn send(&mut self, sequence: u64) -> io::Result<bool> {
+        let number = sequence.to_string();
+        self.socket.send(if self.listening { PUSH } else { number.as_bytes() }).await.map(|_| true)
     }
 }
