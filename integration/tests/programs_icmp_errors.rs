@@ -122,37 +122,6 @@ fn an_error_about_a_live_flow_passes_whichever_end_is_told() -> Result<()> {
 }
 
 #[test]
-fn an_isolated_pod_reports_only_on_what_policy_explicitly_let_in() -> Result<()> {
-    for (ingress, passes) in [(1003, true), (0, false)] {
-        let mut world = World::new()?;
-        (world.b.egress_profile, world.b.ingress_profile) = (1002, ingress);
-        world.write()?;
-        world.rig.set_ports(2, &[53])?;
-        world.allow(1003, 21, ports(protocol::UDP, 2))?;
-        world.allow(1003, 70, ports(protocol::UDP, 2))?;
-        for family in Family::BOTH {
-            let kind = if family == Family::V4 { 3 } else { 1 };
-            let b = Who::B.ip(family);
-            for (to, dropped_here) in [(Who::Remote, false), (Who::Near, true)] {
-                let to = to.ip(family);
-                let quoted = |port| Packet::udp(to, b, (40_000, port));
-                let out = world.from_b(&Packet::error(b, to, kind, 3, &quoted(53)))?;
-                let counted = [Counter::FromPod, Counter::IcmpError];
-                let mark = entered(Origin::LocalPod).with(Mark::JUDGED);
-                assert_eq!(out.passed(mark, &counted), passes, "{to}: {out:?}");
-                for wrong in [quoted(54), Packet::udp(to, Who::A.ip(family), (40_000, 53))] {
-                    let out = world.from_b(&Packet::error(b, to, kind, 3, &wrong))?;
-                    let left = out.passed(entered(Origin::LocalPod), &[Counter::FromPod]);
-                    let dropped = out.dropped(Reason::PolicyEgress, &[Counter::FromPod]);
-                    assert!(if dropped_here { dropped } else { left }, "{wrong:?}: {out:?}");
-                }
-            }
-        }
-    }
-    Ok(())
-}
-
-#[test]
 fn a_pod_cannot_report_on_a_connection_that_is_not_its_own() -> Result<()> {
     let mut world = world()?;
     (world.b.egress_profile, world.b.ingress_profile) = (1002, 1003);

@@ -48,7 +48,7 @@ fn what_this_node_masqueraded_for_others_is_nobody_and_not_this_node() -> Result
     for (family, class) in [(Family::V4, 90), (Family::V6, 91)] {
         for from in [Who::Node, Who::Gateway] {
             let packet = syn(from, family);
-            for (origin, by) in [(Origin::Peer, WG), (Origin::Outside, UNDERLAY), (Origin::None, UNDERLAY)] {
+            for (origin, by) in [(Origin::Peer, WG), (Origin::Outside, UNDERLAY)] {
                 assert!(judged_by(&mut world, &packet, entered(origin), by, class)?, "{from:?} {origin:?}");
             }
         }
@@ -61,10 +61,26 @@ fn the_outside_is_judged_by_its_cidr() -> Result<()> {
     let mut world = isolated()?;
     for family in Family::BOTH {
         for (from, class) in [(Who::Near, 70), (Who::Far, 71)] {
-            for (origin, by) in [(Origin::Outside, UNDERLAY), (Origin::None, UNDERLAY)] {
-                let packet = syn(from, family);
-                assert!(judged_by(&mut world, &packet, entered(origin), by, class)?, "{from:?} {origin:?}");
-            }
+            let (packet, origin) = (syn(from, family), entered(Origin::Outside));
+            assert!(judged_by(&mut world, &packet, origin, UNDERLAY, class)?, "{from:?}");
+        }
+    }
+    Ok(())
+}
+
+/// A pod before its CNI ADD is such a device.
+#[test]
+fn what_a_device_without_programs_brings_reaches_no_isolated_pod_whatever_its_source() -> Result<()> {
+    let mut world = isolated()?;
+    for class in [11, 21, 40, 50, 70, 71, 90, 91] {
+        world.allow(INGRESS, class, EVERYTHING)?;
+    }
+    for family in Family::BOTH {
+        for from in [Who::Near, Who::Far, Who::Node, Who::Gateway, Who::RemoteNode] {
+            let out = world.to_b(&syn(from, family), entered(Origin::None), UNDERLAY)?;
+            assert!(out.dropped(Reason::OriginLost, TO_POD), "{from:?}: {out:?}");
+            let out = world.to_b(&syn(from, family), entered(Origin::Outside), UNDERLAY)?;
+            assert!(out.passed(entered(Origin::Outside), TO_POD), "{from:?}: {out:?}");
         }
     }
     Ok(())
@@ -75,9 +91,7 @@ fn a_node_without_a_key_to_show_for_it_is_nobody() -> Result<()> {
     let mut world = isolated()?;
     for (family, class) in [(Family::V4, 90), (Family::V6, 91)] {
         let packet = syn(Who::RemoteNode, family);
-        for origin in [Origin::Outside, Origin::None] {
-            assert!(judged_by(&mut world, &packet, entered(origin), UNDERLAY, class)?, "{origin:?}");
-        }
+        assert!(judged_by(&mut world, &packet, entered(Origin::Outside), UNDERLAY, class)?);
         world.allow(INGRESS, 50, EVERYTHING)?;
         let out = world.to_b(&packet, entered(Origin::Outside), UNDERLAY)?;
         assert!(out.dropped(Reason::PolicyIngress, TO_POD), "{out:?}");

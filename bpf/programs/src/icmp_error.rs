@@ -59,11 +59,8 @@ unsafe extern "C" fn rf_may_have_sent(scene: *const Scene) -> u32 {
 #[inline(always)]
 fn may_have_sent(scene: &Scene) -> bool {
     let packet = &scene.packet;
-    if scene.refused & Scene::EGRESS != 0 {
-        let ingress = scene.source.ingress;
-        if ingress == 0 || !allows(ingress, scene.class_there(), packet.protocol, packet.to_port()) {
-            return false;
-        }
+    if scene.refused & Scene::EGRESS != 0 && !may_report(scene) {
+        return false;
     }
     if scene.refused & Scene::INGRESS == 0 || scene.target.egress == 0 {
         return true;
@@ -71,4 +68,21 @@ fn may_have_sent(scene: &Scene) -> bool {
     let party = locate(&packet.dst);
     let quoted = Target { addr: &packet.dst.addr, party, protocol: packet.protocol, port: packet.to_port() };
     egress_allows(scene.target.ifindex, scene.target.egress, quoted)
+}
+
+/// Whether an egress-isolated pod may speak of what it was sent: its ingress policy names the sender or, where it has none,
+/// its egress policy lets it answer. Else it could send anybody errors about packets that never were.
+#[inline(always)]
+fn may_report(scene: &Scene) -> bool {
+    let (pod, packet) = (&scene.source, &scene.packet);
+    if pod.ingress != 0 {
+        return allows(pod.ingress, scene.class_there(), packet.protocol, packet.to_port());
+    }
+    let answer = Target {
+        addr: &packet.src.addr,
+        party: scene.to,
+        protocol: packet.protocol,
+        port: packet.reply_port(),
+    };
+    egress_allows(pod.ifindex, pod.egress, answer)
 }

@@ -101,8 +101,12 @@ fn who(scene: &mut Scene) -> Option<Reason> {
     }
     scene.from = locate(&scene.packet.src);
     let origin = scene.marked().origin();
+    // Off a device that bears no programs yet: it may be a pod's before its CNI ADD, whatever the source.
+    if origin == Origin::None && (scene.target.ingress != 0 || scene.from.is_pods()) {
+        return Some(Reason::OriginLost);
+    }
     if origin != Origin::Peer && scene.from.is_pods() {
-        return Some(if origin == Origin::None { Reason::OriginLost } else { Reason::SpoofedUnderlay });
+        return Some(Reason::SpoofedUnderlay);
     }
     if origin == Origin::None {
         scene.origin = Origin::Outside as u32;

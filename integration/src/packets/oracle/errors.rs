@@ -70,8 +70,8 @@ pub(super) fn excuse(
     Ok(best)
 }
 
-/// Whether a pod that got the packet may speak of it for certain: its ingress policy names the sender, or it could not
-/// answer but for the flow that is kept. (Where it could answer anyway, and anybody may call it, nothing is kept.)
+/// Whether a pod that got the packet may speak of it for certain: its ingress policy names the sender, or a flow is kept
+/// because it could not answer otherwise, or it may answer anyway.
 fn told(known: &Known, record: &Record) -> Result<bool> {
     let ends = &record.ends;
     let back = Ends {
@@ -85,7 +85,7 @@ fn told(known: &Known, record: &Record) -> Result<bool> {
     };
     let t = record.transport;
     let answer = Shape::Whole(Transport { from: t.to, to: t.from, ..t });
-    if known.judge(&back, answer, t.from)?.egress == Tri::No {
+    if known.judge(&back, answer, t.from)?.egress != Tri::Maybe {
         return Ok(true);
     }
     match &ends.to {
