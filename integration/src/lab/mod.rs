@@ -5,10 +5,13 @@
 mod ask;
 mod capture;
 mod frame;
+mod talk;
 mod tap;
+mod upgrade;
 
 pub use capture::Capture;
 pub use frame::{Frame, Kind};
+pub use talk::{Talk, unix_ms};
 pub use tap::{Heard, Tap};
 
 use anyhow::{Context, Result, bail, ensure};

@@ -1,6 +1,5 @@
 //! TCP.
-use super::{PUSHED, PUSHED_EVERY};
-use crate::lab::stream::PUSH;
+use super::{pushing, wants_push};
 use std::io;
 use std::net::{Ipv4Addr, Ipv6Addr, SocketAddr};
 use std::time::Duration;
@@ -55,8 +54,8 @@ async fn lines(mut stream: TcpStream, name: &str, mut buffer: Vec<u8>, filled: u
         let mut answer = Vec::new();
         while let Some(end) = rest.iter().position(|byte| *byte == b'\n') {
             let line: Vec<u8> = rest.drain(..=end).collect();
-            if line.strip_suffix(b"\n") == Some(PUSH) {
-                return push(stream, name).await;
+            if let Some(interval) = line.strip_suffix(b"\n").and_then(wants_push) {
+                return push(stream, name, interval).await;
             }
             answer.extend([name.as_bytes(), b" ", &line].concat());
         }
@@ -73,11 +72,12 @@ async fn lines(mut stream: TcpStream, name: &str, mut buffer: Vec<u8>, filled: u
 }
 
 /// Numbered lines to a caller who asked to be talked to, until they cannot be sent.
-async fn push(mut stream: TcpStream, name: &str) -> io::Result<()> {
-    let mut ticks = tokio::time::interval(PUSHED_EVERY);
-    ticks.set_missed_tick_behavior(tokio::time::MissedTickBehavior::Delay);
-    for n in 1..=PUSHED {
-        ticks.tick().await;
+async fn push(mut stream: TcpStream, name: &str, interval: Duration) -> io::Result<()> {
+    let (mut ticks, until) = pushing(interval);
+    for n in 1.. {
+        if ticks.tick().await > until {
+            break;
+        }
         stream.write_all(format!("{name} {n}\n").as_bytes()).await?;
     }
     Ok(())

@@ -1,6 +1,5 @@
 //! UDP.
-use super::push;
-use crate::lab::stream::PUSH;
+use super::{push, wants_push};
 use std::io;
 use std::net::{IpAddr, SocketAddr};
 use std::sync::Arc;
@@ -17,9 +16,9 @@ pub(super) async fn serve(socket: UdpSocket, name: String) -> io::Result<()> {
     loop {
         // An error is that of an answer sent earlier: its receiver has gone.
         let Ok((length, from)) = socket.recv_from(&mut buffer).await else { continue };
-        if &buffer[..length] == PUSH {
+        if let Some(interval) = wants_push(&buffer[..length]) {
             let (socket, name) = (socket.clone(), name.clone());
-            push(move |n| {
+            push(interval, move |n| {
                 let (socket, text) = (socket.clone(), format!("{name} {n}"));
                 async move { socket.send_to(text.as_bytes(), from).await.map(drop) }
             });

@@ -22,8 +22,8 @@ const REPORT: Duration = Duration::from_millis(100);
 const STRAGGLERS: Duration = Duration::from_millis(2500);
 /// How long opening may take.
 const OPENING: Duration = Duration::from_secs(5);
-/// What asks the other side to talk: it does so for a while, whether it is heard or not.
-pub(super) const PUSH: &[u8] = b"push";
+/// How often is asked to be talked to until something comes.
+const ASKING: Duration = Duration::from_millis(500);
 
 /// What to do.
 #[derive(Clone, Copy, Debug)]
@@ -32,9 +32,9 @@ pub struct Options {
     pub to: SocketAddr,
     /// Over what.
     pub protocol: Protocol,
-    /// Time between messages.
+    /// Time between messages, whoever says them.
     pub interval: Duration,
-    /// Ask once to be talked to, then say nothing.
+    /// Ask to be talked to, then say nothing.
     pub listen: bool,
 }
 
@@ -44,7 +44,7 @@ pub struct Options {
 /// If the connection cannot be opened, or counts cannot be written. That it breaks later is in the counts.
 pub async fn run(options: Options, stop: impl Future<Output = ()>, mut output: impl Write) -> io::Result<()> {
     let Options { to, protocol, interval, listen } = options;
-    let tally = Arc::new(Tally::new(listen));
+    let tally = Arc::new(Tally::new(listen.then_some(interval)));
     let (mut talk, hear) = match protocol {
         Protocol::Tcp => opened(tcp::open(to, tally.clone())).await?,
         Protocol::Udp => opened(udp::open(to, tally.clone())).await?,
@@ -55,7 +55,8 @@ pub async fn run(options: Options, stop: impl Future<Output = ()>, mut output: i
         writeln!(output)?;
         output.flush()
     };
-    let (mut ticks, mut reports) = (tokio::time::interval(interval), tokio::time::interval(REPORT));
+    let (mut ticks, mut reports) =
+        (tokio::time::interval(if listen { ASKING } else { interval }), tokio::time::interval(REPORT));
     // A machine that was busy must not make up for it by a flood.
     ticks.set_missed_tick_behavior(tokio::time::MissedTickBehavior::Delay);
     tokio::pin!(hear, stop);
@@ -99,10 +100,10 @@ enum Talk {
 }
 
 impl Talk {
-    /// Sends the next message if there is to be one; who listens has sent its only one once it has been heard.
+    /// Sends the next message if there is to be one; who listens says no more once it has been heard.
     async fn tick(&mut self, tally: &Tally, more: bool) -> io::Result<()> {
-        let more = more && !(tally.listening && tally.counts().answered > 0);
-        let sequence = if tally.listening { 1 } else { tally.next() };
+        let more = more && !(tally.listens() && tally.counts().answered > 0);
+        let sequence = if tally.listens() { 1 } else { tally.next() };
         let sent = match self {
             Self::Tcp(talk) => talk.tick(sequence, more)?,
             Self::Udp(talk) if more => talk.send(sequence).await?,

@@ -1,5 +1,5 @@
 //! SCTP: an association, and a DATA chunk at a time, each acknowledged.
-use super::{Hear, PUSH, Tally};
+use super::{Hear, Tally};
 use crate::lab::raw::{SctpSocket, random};
 use crate::lab::sctp::{self, Packet};
 use std::io;
@@ -12,7 +12,7 @@ const RESEND: Duration = Duration::from_millis(500);
 
 pub(super) struct Talk {
     association: Arc<Association>,
-    listening: bool,
+    tally: Arc<Tally>,
 }
 
 struct Association {
@@ -35,21 +35,21 @@ pub(super) async fn open(to: SocketAddr, tally: Arc<Tally>) -> io::Result<(super
     let cookie = parsed.cookie().ok_or(io::ErrorKind::InvalidData)?.to_vec();
     new.ask(sctp::COOKIE_ECHO, &cookie, sctp::COOKIE_ACK).await?;
     let association = Arc::new(new);
-    let (hearing, listening) = (association.clone(), tally.listening);
+    let (hearing, talking) = (association.clone(), tally.clone());
     let hear = async move {
         loop {
             let bytes = hearing.receive().await?;
             let Some(packet) = Packet::parse(&bytes) else { continue };
             match packet.kind {
-                sctp::SACK if !listening => tally.answered(packet.sequence().unwrap_or(0).into()),
+                sctp::SACK if !tally.listens() => tally.answered(packet.sequence().unwrap_or(0).into()),
                 // Not acknowledged: what comes shall not depend on what we say.
-                sctp::DATA if listening => tally.answered(packet.sequence().unwrap_or(0).into()),
+                sctp::DATA if tally.listens() => tally.answered(packet.sequence().unwrap_or(0).into()),
                 sctp::ABORT => return Err(io::ErrorKind::ConnectionReset.into()),
                 _ => {}
             }
         }
     };
-    Ok((super::Talk::Sctp(Talk { association, listening }), Box::pin(hear)))
+    Ok((super::Talk::Sctp(Talk { association, tally: talking }), Box::pin(hear)))
 }
 
 impl Association {
@@ -95,7 +95,7 @@ impl Association {
 impl Talk {
     pub(super) async fn send(&mut self, sequence: u64) -> io::Result<bool> {
         let number = u32::try_from(sequence).map_err(io::Error::other)?;
-        let payload = if self.listening { PUSH } else { b"?" };
-        self.association.send(sctp::DATA, &sctp::data(number, payload)).await.map(|()| true)
+        let payload = self.tally.message(sequence);
+        self.association.send(sctp::DATA, &sctp::data(number, payload.as_bytes())).await.map(|()| true)
     }
 }

@@ -1,4 +1,5 @@
 //! What was sent and what came back, by sequence number.
+use crate::lab::respond;
 use serde::{Deserialize, Serialize};
 use std::collections::BTreeSet;
 use std::sync::{Mutex, MutexGuard, PoisonError};
@@ -36,8 +37,8 @@ pub struct Counts {
 #[derive(Debug)]
 pub(super) struct Tally {
     began: Instant,
-    /// Nothing is sent that would be answered: what counts is what comes.
-    pub(super) listening: bool,
+    /// Nothing is sent that would be answered, what counts is what comes: as often as this.
+    listening: Option<Duration>,
     state: Mutex<State>,
 }
 
@@ -52,8 +53,17 @@ struct State {
 }
 
 impl Tally {
-    pub(super) fn new(listening: bool) -> Self {
+    pub(super) fn new(listening: Option<Duration>) -> Self {
         Self { began: Instant::now(), listening, state: Mutex::default() }
+    }
+
+    pub(super) fn listens(&self) -> bool {
+        self.listening.is_some()
+    }
+
+    /// What to say: a message's number, or what asks the other side to talk.
+    pub(super) fn message(&self, sequence: u64) -> String {
+        self.listening.map_or_else(|| sequence.to_string(), respond::push_request)
     }
 
     /// Number of the next message.
@@ -85,7 +95,7 @@ impl Tally {
 
     pub(super) fn missing(&self) -> Vec<u64> {
         let state = self.state();
-        let end = if self.listening { state.beyond.last().copied().unwrap_or(0) } else { state.sent };
+        let end = if self.listens() { state.beyond.last().copied().unwrap_or(0) } else { state.sent };
         (state.upto + 1..=end).filter(|n| !state.beyond.contains(n)).take(NAMED).collect()
     }
 
@@ -119,7 +129,7 @@ mod tests {
 
     #[test]
     fn what_was_not_answered_is_named_and_what_came_twice_counts_once() {
-        let tally = Tally::new(false);
+        let tally = Tally::new(None);
         (0..5).for_each(|_| tally.sent());
         [2, 1, 5, 2, 5].into_iter().for_each(|n| tally.answered(n));
         assert_eq!((tally.counts().answered, tally.missing()), (3, vec![3, 4]));
@@ -129,7 +139,7 @@ mod tests {
 
     #[test]
     fn who_only_listens_misses_what_others_came_after() {
-        let tally = Tally::new(true);
+        let tally = Tally::new(Some(Duration::ZERO));
         tally.sent();
         [1, 2, 5].into_iter().for_each(|n| tally.answered(n));
         assert_eq!(tally.missing(), [3, 4]);

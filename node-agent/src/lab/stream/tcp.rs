@@ -1,5 +1,5 @@
 //! TCP: numbered lines, each answered by itself; every byte of the answer is looked at.
-use super::{Hear, PUSH, Tally};
+use super::{Hear, Tally};
 use std::io;
 use std::net::SocketAddr;
 use std::sync::Arc;
@@ -14,14 +14,14 @@ pub(super) struct Talk {
     write: OwnedWriteHalf,
     /// What the socket's buffer had no room for.
     pending: Vec<u8>,
-    listening: bool,
+    tally: Arc<Tally>,
 }
 
 pub(super) async fn open(to: SocketAddr, tally: Arc<Tally>) -> io::Result<(super::Talk, Hear)> {
     let stream = TcpStream::connect(to).await?;
     stream.set_nodelay(true)?;
     let (mut read, write) = stream.into_split();
-    let listening = tally.listening;
+    let talking = tally.clone();
     let hear = async move {
         let (mut buffer, mut rest, mut next) = (vec![0; 65_536], Vec::new(), 1);
         loop {
@@ -34,7 +34,7 @@ pub(super) async fn open(to: SocketAddr, tally: Arc<Tally>) -> io::Result<(super
                 let line: Vec<u8> = rest.drain(..=end).collect();
                 // "ns/pod NUMBER FILLER"; the name alone is what a caller is told who was slow to speak.
                 let Some(space) = line.iter().position(|byte| *byte == b' ') else { continue };
-                let expected = if listening { format!("{next}\n") } else { self::line(next) };
+                let expected = if tally.listens() { format!("{next}\n") } else { self::line(next) };
                 if &line[space + 1..] != expected.as_bytes() {
                     let what = format!("answer {next} is {:?}", String::from_utf8_lossy(&line));
                     return Err(io::Error::new(io::ErrorKind::InvalidData, what));
@@ -44,7 +44,7 @@ pub(super) async fn open(to: SocketAddr, tally: Arc<Tally>) -> io::Result<(super
             }
         }
     };
-    let talk = Talk { write, pending: Vec::new(), listening };
+    let talk = Talk { write, pending: Vec::new(), tally: talking };
     Ok((super::Talk::Tcp(talk), Box::pin(hear)))
 }
 
@@ -59,8 +59,9 @@ impl Talk {
     pub(super) fn tick(&mut self, sequence: u64, more: bool) -> io::Result<bool> {
         let new = more && self.pending.is_empty();
         if new {
-            let push = [PUSH, b"\n"].concat();
-            self.pending = if self.listening { push } else { line(sequence).into_bytes() };
+            let asks = self.tally.listens();
+            let text = if asks { self.tally.message(sequence) + "\n" } else { line(sequence) };
+            self.pending = text.into_bytes();
         }
         if self.pending.is_empty() {
             return Ok(false);
