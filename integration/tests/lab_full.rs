@@ -2,7 +2,7 @@
 //! Needs root; `RINGFENCE_WIREGUARD` chooses the WireGuard.
 use anyhow::{Context, Result, ensure};
 use ringfence::status::TableStatus;
-use ringfence_integration::lab::{Lab, Talk, eventually};
+use ringfence_integration::lab::{Lab, Talk, all_whole, eventually, none_answered};
 use std::fmt::Write;
 use std::net::SocketAddr;
 use std::time::Duration;
@@ -69,15 +69,6 @@ fn forbidden(lab: &Lab) -> Result<Vec<Talk>> {
     Ok(talks)
 }
 
-fn none_passed(talks: Vec<Talk>) -> Result<()> {
-    for talk in talks {
-        let what = talk.what().to_owned();
-        let counts = talk.finish()?;
-        ensure!(counts.sent > 10 && counts.answered == 0 && counts.error.is_none(), "{what}: {counts:?}");
-    }
-    Ok(())
-}
-
 fn counter(lab: &Lab, node: &str, name: &str) -> Result<u64> {
     lab.status(node)?.counters.get(name).copied().with_context(|| format!("no counter {name}"))
 }
@@ -141,10 +132,8 @@ fn a_flood_that_fills_the_flow_table_breaks_no_connection_and_opens_nothing() ->
     kept.iter_mut().try_for_each(Talk::goes).context("after the flood")?;
     datagrams.iter_mut().try_for_each(Talk::goes).context("after the flood")?;
     ensure!(resumed()? > resumed_before, "no connection lost its entry: the flood has shown nothing");
-    for talk in kept {
-        talk.finish_whole()?;
-    }
-    none_passed(tries)
+    none_answered(tries)?;
+    all_whole(kept, 2)
 }
 
 #[test]
@@ -203,8 +192,6 @@ fn policy_prefix_and_address_tables_grow_without_a_loss_and_nothing_forbidden_pa
         }
         kept.iter_mut().try_for_each(Talk::goes).with_context(|| format!("round {round}"))?;
     }
-    for talk in kept {
-        talk.finish_whole()?;
-    }
-    none_passed(tries)
+    none_answered(tries)?;
+    all_whole(kept, 2)
 }

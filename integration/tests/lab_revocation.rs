@@ -2,7 +2,7 @@
 //! was: TCP, UDP and SCTP, in both families, on one node and between two. What stays allowed loses nothing by it.
 use anyhow::{Context, Result, ensure};
 use ringfence::lab::stream::Counts;
-use ringfence_integration::lab::{Lab, Talk, unix_ms};
+use ringfence_integration::lab::{Lab, Talk, all_whole, unix_ms};
 use std::fmt::Write;
 use std::net::SocketAddr;
 use std::thread::sleep;
@@ -132,8 +132,5 @@ fn every_kind_of_connection_is_cut_within_a_second_by_an_edit_at_either_end_and_
     cut(hear_in, edited, "egress of the source, only replies")?;
     ensure!(lab.drops("node1", "policy-egress")? > egress + 10, "node1 has not counted what it dropped");
 
-    for talk in talk_on.into_iter().chain(hear_on) {
-        ensure!(talk.finish_whole()? > 50, "hardly anything was said");
-    }
-    Ok(())
+    all_whole(talk_on.into_iter().chain(hear_on).collect(), 50)
 }

@@ -11,7 +11,7 @@ mod upgrade;
 
 pub use capture::Capture;
 pub use frame::{Frame, Kind};
-pub use talk::{Talk, unix_ms};
+pub use talk::{Talk, all_whole, finish, none_answered, unix_ms};
 pub use tap::{Heard, Tap};
 
 use anyhow::{Context, Result, bail, ensure};
@@ -64,13 +64,6 @@ impl Lab {
         eprintln!("enter with: {} lab exec --name {} TARGET -- CMD", self.binary.display(), self.name);
         let path = manifests.to_string_lossy().into_owned();
         self.lab(&["up"], &[arguments, &[&path]].concat()).map(drop)
-    }
-
-    /// A copy of the binary under another name, as an upgrade installs one.
-    pub fn another_binary(&self) -> Result<PathBuf> {
-        let path = self.manifests.path().join("ringfence-next");
-        fs::copy(&self.binary, &path)?;
-        Ok(path)
     }
 
     fn ringfence(&self, arguments: &[&str]) -> Result<String> {

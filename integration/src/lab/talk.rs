@@ -173,13 +173,13 @@ impl Talk {
         text
     }
 
-    /// Ends it; all that can be said of it.
-    pub fn finish(mut self) -> Result<Counts> {
-        self.end()
+    /// Tells it to end; does not wait.
+    fn stop(&mut self) {
+        drop(self.child.stdin.take());
     }
 
     fn end(&mut self) -> Result<Counts> {
-        drop(self.child.stdin.take());
+        self.stop();
         let until = Instant::now() + PATIENCE;
         while self.child.try_wait()?.is_none() {
             ensure!(Instant::now() < until, "{} does not end", self.what);
@@ -191,17 +191,30 @@ impl Talk {
         }
         Ok(self.so_far())
     }
+}
 
-    /// Ends it; an error unless it went on to the end and nothing was lost. How much came back.
-    pub fn finish_whole(mut self) -> Result<u64> {
-        let counts = self.end()?;
+/// Ends all of these at once: who talked to whom, and all that can be said of it.
+pub fn finish(mut talks: Vec<Talk>) -> Result<Vec<(String, Counts)>> {
+    talks.iter_mut().for_each(Talk::stop);
+    talks.into_iter().map(|mut talk| Ok((talk.what.clone(), talk.end()?))).collect()
+}
+
+/// Ends all of these; an error unless each went on to the end, was answered at least so often, and nothing was lost.
+pub fn all_whole(talks: Vec<Talk>, least: u64) -> Result<()> {
+    for (what, counts) in finish(talks)? {
         let whole = counts.error.is_none() && counts.missing.is_empty() && counts.done;
-        if !whole || counts.answered == 0 {
-            let complaint = self.complaint();
-            bail!("{}: {counts:?} {complaint}", self.what);
-        }
-        Ok(counts.answered)
+        ensure!(whole && counts.answered >= least, "{what}: {counts:?}");
     }
+    Ok(())
+}
+
+/// Ends all of these; an error unless each tried to the end and was never answered.
+pub fn none_answered(talks: Vec<Talk>) -> Result<()> {
+    for (what, counts) in finish(talks)? {
+        let tried = counts.sent > 10 && counts.error.is_none();
+        ensure!(tried && counts.answered == 0, "{what}: {counts:?}");
+    }
+    Ok(())
 }
 
 impl Drop for Talk {

@@ -1,6 +1,6 @@
 //! Who talks to whom while things change, and who must not.
 use anyhow::{Context, Result, ensure};
-use ringfence_integration::lab::{Lab, Talk};
+use ringfence_integration::lab::{Lab, Talk, all_whole, none_answered};
 use std::fmt::Write;
 use std::net::{IpAddr, SocketAddr};
 
@@ -104,16 +104,8 @@ impl Traffic {
 
     /// Nothing was lost, and nobody else got through, though they tried to the end.
     pub(crate) fn finish(self) -> Result<()> {
-        for talk in self.allowed {
-            let answered = talk.finish_whole()?;
-            ensure!(answered > 50, "only {answered} messages");
-        }
-        for talk in self.forbidden {
-            let what = talk.what().to_owned();
-            let counts = talk.finish()?;
-            ensure!(counts.sent > 20 && counts.answered == 0 && counts.error.is_none(), "{what}: {counts:?}");
-        }
-        Ok(())
+        none_answered(self.forbidden)?;
+        all_whole(self.allowed, 50)
     }
 
     /// Takes those out whose name holds `word`.

@@ -5,7 +5,7 @@ mod cluster;
 
 use anyhow::{Result, ensure};
 use cluster::{FROM_CLIENT, NODES, Traffic, manifests, policy};
-use ringfence_integration::lab::{Lab, Talk};
+use ringfence_integration::lab::{Lab, Talk, finish};
 use std::collections::BTreeMap;
 use std::thread::sleep;
 use std::time::Duration;
@@ -111,9 +111,7 @@ fn a_policy_that_begins_to_isolate_either_end_loses_nothing_that_it_allows() -> 
     asking.iter_mut().try_for_each(Talk::goes)?;
     sleep(Duration::from_secs(1));
     traffic.finish()?;
-    for talk in asking {
-        let what = talk.what().to_owned();
-        let counts = talk.finish()?;
+    for (what, counts) in finish(asking)? {
         // What was under way at the edit: one stretch, of as long as an answer takes on a busy machine.
         let stretch =
             counts.missing.first().zip(counts.missing.last()).map_or(0, |(first, last)| last - first + 1);
