@@ -1,5 +1,6 @@
 //! Who lives at an address: class, kind and owner.
 use crate::maps::{RF_ADDRESSES, RF_PREFIXES, RF_SERVICES};
+use crate::mistake::mistaken;
 use crate::packet::Located;
 use ringfence_abi::{Addr, AddressKind, ServiceKey};
 
@@ -64,6 +65,8 @@ pub(crate) fn locate(at: &Located) -> Party {
 unsafe extern "C" fn rf_prefix(at: *const Located) -> u64 {
     // SAFETY: as above.
     let Some(at) = (unsafe { at.as_ref() }) else { return 0 };
+    // Linux 6.1 takes keys from the stack, but not from what a function is given.
+    let at = *at;
     match RF_PREFIXES.get(at.key()) {
         Some(value) => u64::from(value.class) | (u64::from(value.kind) << 32),
         None => 0,
@@ -76,6 +79,9 @@ pub(crate) const NO_SERVICE: u64 = u64::MAX;
 /// Class of a Service's backends that are not pods (0: there are none), or [`NO_SERVICE`].
 #[inline(always)]
 pub(crate) fn service(addr: &Addr, port: u32, protocol: u8) -> u64 {
+    if mistaken!(ServicesUnknown) {
+        return NO_SERVICE;
+    }
     // SAFETY: a reference is a valid pointer.
     unsafe { rf_service(addr, port, u32::from(protocol)) }
 }

@@ -4,8 +4,10 @@
 //! as long as no pointer into a table hides in what they are given.
 use crate::bytes::Skb;
 use crate::class::{Party, locate};
+use crate::hints::{learn_local, local};
 use crate::judge::Target;
 use crate::maps::{config, endpoint};
+use crate::mistake::mistaken;
 use crate::packet::Packet;
 use crate::verdict::mark;
 use ringfence_abi::{Addr, AddressKind, EndpointValue, Mark, Origin};
@@ -42,6 +44,12 @@ impl Pod {
     #[inline(always)]
     pub(crate) fn exists(&self) -> bool {
         self.ifindex != 0
+    }
+
+    /// As the address tables would have it.
+    #[inline(always)]
+    pub(crate) fn party(&self) -> Party {
+        Party { class: self.class, owner: self.ifindex, kind: AddressKind::LocalPod as u32 }
     }
 
     /// Shut off in both directions.
@@ -123,6 +131,10 @@ impl Scene {
     /// may tell. False: the packet is a pod's, but nobody can say which.
     #[inline(always)]
     pub(crate) fn find_source(&mut self, skb: Skb) -> bool {
+        if mistaken!(SourceByAddress) {
+            let at = locate(&self.packet.src);
+            return !at.is(AddressKind::LocalPod) || self.source_at(at.owner);
+        }
         // SAFETY: `skb` is the program's context.
         let ifindex = unsafe { (*skb).ingress_ifindex };
         if ifindex != 0 && self.source_at(ifindex) {
@@ -152,9 +164,26 @@ impl Scene {
         true
     }
 
-    /// The local pod at the destination, for which `to` must be known. False: there should be one and is none.
+    /// Finds out who is at the destination, and the local pod there. False: there should be one and is none.
     #[inline(always)]
     pub(crate) fn find_target(&mut self) -> bool {
+        let (addr, v6) = (&self.packet.dst.addr, self.packet.v6 != 0);
+        let hint = local(addr);
+        if hint != 0
+            && let Some(value) = endpoint(hint)
+            && owns(value, addr)
+        {
+            self.target = Pod::new(hint, value, v6);
+            self.to = self.target.party();
+            return true;
+        }
+        self.to = locate(&self.packet.dst);
+        self.look_target_up()
+    }
+
+    /// The same, where the destination has been located and no hint was of use.
+    #[inline(always)]
+    fn look_target_up(&mut self) -> bool {
         if self.to.is(AddressKind::LocalPodRange) {
             return false;
         }
@@ -166,6 +195,7 @@ impl Scene {
         }
         let Some(value) = endpoint(self.to.owner) else { return false };
         self.target = Pod::new(self.to.owner, value, self.packet.v6 != 0);
+        learn_local(&self.packet.dst.addr, self.to.owner);
         true
     }
 
@@ -206,7 +236,7 @@ pub(crate) fn owns(endpoint: &EndpointValue, addr: &Addr) -> bool {
 #[inline(always)]
 pub(crate) fn class_by_origin(party: &Party, origin: u32, v6: bool) -> u32 {
     let unproven = party.is(AddressKind::RemoteNode) && origin != Origin::Peer as u32;
-    if !party.is(AddressKind::ThisNode) && !unproven {
+    if mistaken!(MasqueradedIsNode) || (!party.is(AddressKind::ThisNode) && !unproven) {
         return party.class;
     }
     match config() {

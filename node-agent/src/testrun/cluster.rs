@@ -2,6 +2,7 @@
 use super::TestRunError;
 use super::hooks::Hooks;
 use super::node::Node;
+use super::planted::Planted;
 use super::services::Services;
 use crate::apply::bpf::{DatapathError, Sizes};
 use crate::desired::Snapshot;
@@ -20,6 +21,7 @@ pub struct Cluster<'a> {
     pub(super) nodes: BTreeMap<String, Node>,
     compiler: Box<dyn Fn() -> Compiler + 'a>,
     sizes: Sizes,
+    planted: Planted,
     spare: Vec<Hooks>,
 }
 
@@ -48,7 +50,14 @@ impl<'a> Cluster<'a> {
     pub fn new(snapshot: Snapshot, sizes: Sizes, compiler: impl Fn() -> Compiler + 'a) -> Self {
         let services = Services::new(&snapshot);
         let (nodes, spare) = (BTreeMap::new(), Vec::new());
-        Self { snapshot, services, nodes, compiler: Box::new(compiler), sizes, spare }
+        let planted = Planted::default();
+        Self { snapshot, services, nodes, compiler: Box::new(compiler), sizes, planted, spare }
+    }
+
+    /// The same, with programs that can be mistaken, and make this mistake if it is one.
+    #[cfg(feature = "seeded-mistakes")]
+    pub fn mistaken(self, mistake: Option<ringfence_abi::mistake::Mistake>) -> Self {
+        Self { planted: Planted::mistake(mistake), ..self }
     }
 
     /// Another snapshot of the same cluster: compiled by the same compilers, with everything remembered.
@@ -113,7 +122,7 @@ impl<'a> Cluster<'a> {
         let failed = |source| TestRunError::Datapath { node: name.to_owned(), source };
         let hooks = match self.spare.pop() {
             Some(hooks) => hooks,
-            None => Hooks::load(&self.sizes).map_err(failed)?,
+            None => Hooks::load(&self.sizes, self.planted).map_err(failed)?,
         };
         let node = Node::new(name, &self.snapshot, (self.compiler)(), hooks)?;
         self.nodes.insert(name.to_owned(), node);
