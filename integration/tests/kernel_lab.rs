@@ -6,6 +6,8 @@ use ringfence_integration::lab::cases::{plaintext, reboot, spoofing};
 use ringfence_integration::lab::{Lab, manifest};
 use std::time::Instant;
 
+type Case = (&'static str, fn(&Lab) -> Result<()>);
+
 #[test]
 fn no_lie_is_believed_a_reboot_is_noticed_at_once_and_nothing_is_in_the_clear() -> Result<()> {
     let began = Instant::now();
@@ -15,7 +17,7 @@ fn no_lie_is_believed_a_reboot_is_noticed_at_once_and_nothing_is_in_the_clear() 
         ensure!(backend == BackendStatus::Kernel, "{node} encrypts by {backend:?}");
     }
     eprintln!("up after {:.0} s", began.elapsed().as_secs_f32());
-    let cases: [(&str, fn(&Lab) -> Result<()>); 5] = [
+    let cases: [Case; 5] = [
         ("a pod as another pod", spoofing::pod_as_another_pod),
         ("a node as another node's pod", spoofing::node_as_another_nodes_pod),
         ("a plain packet as a pod", spoofing::plain_packet_as_a_pod),

@@ -42,8 +42,8 @@ impl Drops {
             for file in ["/proc/net/snmp", "/proc/net/netstat"] {
                 let text = namespace.run(&format!("cat {file}"))?;
                 let lines: Vec<&str> = text.lines().collect();
-                for pair in lines.chunks_exact(2) {
-                    let (names, numbers) = (pair[0].split_whitespace(), pair[1].split_whitespace());
+                for [names, numbers] in lines.as_chunks().0 {
+                    let (names, numbers) = (names.split_whitespace(), numbers.split_whitespace());
                     for (name, number) in names.zip(numbers).skip(1).filter(|(name, _)| telling(name)) {
                         counters.insert(format!("{label} {name}"), number.parse().unwrap_or(0));
                     }
