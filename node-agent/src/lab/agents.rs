@@ -1,7 +1,7 @@
 //! Nodes' agents: one process each, started, ended and asked as on a real node.
 use super::machine::Machine;
 use super::namespaces::Depth;
-use super::{Lab, LabError, parallel};
+use super::{Lab, LabError, parallel, patience};
 use crate::control::{Reply, Request, SOCKET, exchange};
 use crate::status::StatusReport;
 use nix::sys::signal::Signal;
@@ -54,9 +54,9 @@ impl Lab {
         let log = self.log(node, "agent");
         let Some(agent) = self.node_mut(node)?.agent.take() else { return Ok(()) };
         agent.signal(if at_once { Signal::SIGKILL } else { Signal::SIGTERM });
-        if !agent.ends_within(DRAIN) {
+        if !agent.ends_within(patience::patience(DRAIN)) {
             let what = format!("the agent of {node} to stop");
-            return Err(LabError::Timeout { what, seconds: DRAIN.as_secs(), log });
+            return Err(LabError::Timeout { what, seconds: patience::seconds(DRAIN.as_secs()), log });
         }
         self.save()
     }
@@ -74,7 +74,7 @@ impl Lab {
         let refused = |why: String| LabError::Refused { what: format!("the status of node {node}"), why };
         // The socket as the host finds it: in the machine's own /run.
         let socket = in_machine(self.machine(node)?, Path::new("/run/ringfence")).join(SOCKET);
-        match exchange(&socket, &Request::Status, PATIENCE) {
+        match exchange(&socket, &Request::Status, patience::patience(PATIENCE)) {
             Ok(Reply::Report(report)) => Ok(*report),
             Ok(other) => Err(refused(format!("the agent answered {other:?}"))),
             Err(e) => Err(refused(e.to_string())),
@@ -85,8 +85,9 @@ impl Lab {
     /// cluster's directory says; `before` is what each wanted before the last change.
     ///
     /// # Errors
-    /// [`LabError::Timeout`] after `seconds`, naming who is late and with what.
+    /// [`LabError::Timeout`] after `seconds` (on a slow machine more), naming who is late and with what.
     pub fn settle(&self, before: &BTreeMap<String, u64>, seconds: u64) -> Result<(), LabError> {
+        let seconds = patience::seconds(seconds);
         let until = Instant::now() + Duration::from_secs(seconds);
         let running: Vec<&String> = self.nodes.keys().filter(|node| self.agent_runs(node)).collect();
         let count = running.len().max(1);
