@@ -27,6 +27,7 @@ impl MeshKeeper {
             planes,
             waiting: self.spec.waiting.iter().cloned().collect(),
             warnings: self.spec.warnings.iter().cloned().collect(),
+            retry: None,
         }
     }
 

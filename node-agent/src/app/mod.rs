@@ -21,6 +21,7 @@ mod kernel;
 mod keys;
 mod mesh;
 mod mesh_status;
+mod pace;
 mod reconcile;
 mod report;
 mod run;

@@ -3,15 +3,20 @@ use super::reconcile::Reconciler;
 use crate::apply::bpf::Datapath;
 use crate::endpoint::Record;
 use crate::policy::tables::Tables;
-use crate::status::{EndpointStatus, Enforcement, StatusReport, TableStatus};
+use crate::status::{EndpointStatus, Enforcement, MeshStatus, RetryStatus, StatusReport, TableStatus};
 use ringfence_abi::{Counter, EndpointValue, Reason, names};
 use std::collections::BTreeMap;
+use tokio::time::Instant;
 
 impl Reconciler {
     /// Everything `ringfence status` shows, as it is now.
     pub(super) async fn report(&mut self) -> StatusReport {
         let mut errors = self.troubles.all();
-        let mesh = self.mesh.status(&mut errors).await;
+        let retry = self.pace.failing(Instant::now()).map(|(attempts, next)| RetryStatus {
+            attempts,
+            next_milliseconds: u64::try_from(next.as_millis()).unwrap_or(u64::MAX),
+        });
+        let mesh = MeshStatus { retry, ..self.mesh.status(&mut errors).await };
         let datapath = self.enforcer.datapath.lock().await;
         let (drops, counters) = counters(&datapath, &mut errors);
         let tables = self.enforcer.enforced();

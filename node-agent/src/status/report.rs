@@ -81,6 +81,19 @@ pub struct MeshStatus {
     pub waiting: Vec<String>,
     /// What an administrator should know about this node's own part.
     pub warnings: Vec<String>,
+    /// There while the mesh is not as it shall be; why is in `errors`.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub retry: Option<RetryStatus>,
+}
+
+/// How something that fails is tried again.
+#[derive(Clone, Copy, PartialEq, Eq, Debug, Default, Serialize, Deserialize)]
+#[serde(rename_all = "camelCase")]
+pub struct RetryStatus {
+    /// Attempts in a row that failed.
+    pub attempts: u32,
+    /// Milliseconds until the next, unless something changes before.
+    pub next_milliseconds: u64,
 }
 
 /// One WireGuard device.
