@@ -3,7 +3,7 @@ use super::Config;
 use crate::apply::bpf::{Datapath, DatapathError};
 use crate::desired::Snapshot;
 use crate::endpoint::Record;
-use crate::model::Problem;
+use crate::model::{Problem, SourceVersion};
 use crate::plan::datapath::{Action, Plan, plan};
 use crate::policy::tables::{LocalEndpoint, LocalView, Tables};
 use crate::policy::{CompileOutput, Compiler};
@@ -29,7 +29,20 @@ struct Pending {
     begun: bool,
     target: Arc<Tables>,
     compiled: u64,
-    snapshot: u64,
+    snapshot: Moment,
+}
+
+/// Which snapshot something is.
+#[derive(Clone, Copy, Debug, Default)]
+pub(super) struct Moment {
+    pub(super) revision: u64,
+    pub(super) version: Option<SourceVersion>,
+}
+
+impl Moment {
+    fn of(snapshot: &Snapshot) -> Self {
+        Self { revision: snapshot.revision, version: snapshot.version }
+    }
 }
 
 /// What came of preparing.
@@ -51,7 +64,7 @@ pub(super) struct Enforcer {
     observed: Option<Arc<Tables>>,
     read_at: Instant,
     enforced: Arc<Tables>,
-    enforced_snapshot: u64,
+    in_force: Moment,
     pending: Option<Pending>,
 }
 
@@ -67,7 +80,7 @@ impl Enforcer {
             enforced: observed.clone(),
             observed: Some(observed),
             read_at: Instant::now(),
-            enforced_snapshot: 0,
+            in_force: Moment::default(),
             pending: None,
         })
     }
@@ -93,9 +106,9 @@ impl Enforcer {
         &self.enforced
     }
 
-    /// Revision of the snapshot in force.
-    pub(super) fn enforced_snapshot(&self) -> u64 {
-        self.enforced_snapshot
+    /// The snapshot in force.
+    pub(super) fn in_force(&self) -> Moment {
+        self.in_force
     }
 
     /// What compiling could not take as written.
@@ -133,7 +146,7 @@ impl Enforcer {
         let present = datapath.maps().config()?;
         let config = abi::Config { wireguard_ports: [zero.to_be(), one.to_be()], ..present };
         if Arc::ptr_eq(&observed, &tables) && present == config {
-            self.enforced_snapshot = snapshot.revision;
+            self.in_force = Moment::of(snapshot);
             return Ok(Prepared::default());
         }
         let mut plan = plan(&observed, &tables, &config);
@@ -154,7 +167,7 @@ impl Enforcer {
             begun: false,
             target: tables,
             compiled: revision,
-            snapshot: snapshot.revision,
+            snapshot: Moment::of(snapshot),
         });
         let moved = grown.as_ref().is_ok_and(|tables| !tables.is_empty());
         Ok(Prepared { moved, cramped: grown.err() })
@@ -172,7 +185,7 @@ impl Enforcer {
         datapath.commit()?;
         pending.begun = true;
         self.enforced = pending.target.clone();
-        self.enforced_snapshot = pending.snapshot;
+        self.in_force = pending.snapshot;
         Ok(())
     }
 

@@ -10,6 +10,7 @@
 
 mod answer;
 mod calls;
+mod caution;
 mod cni_conf;
 mod config;
 mod enforce;

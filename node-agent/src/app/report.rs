@@ -31,7 +31,9 @@ impl Reconciler {
             waiting_for,
             enforcement: Enforcement {
                 wanted: self.known.snapshot.as_ref().map_or(0, |s| s.revision),
-                enforced: self.enforcer.enforced_snapshot(),
+                enforced: self.enforcer.in_force().revision,
+                wanted_version: self.known.snapshot.as_ref().and_then(|s| s.version).map(|v| v.to_string()),
+                enforced_version: self.enforcer.in_force().version.map(|v| v.to_string()),
                 generation: datapath.maps().config().map_or(0, |config| config.generation),
                 hooks: datapath.mode().name().to_owned(),
                 devices: self.devices.values().filter(|d| !d.loopback).count(),

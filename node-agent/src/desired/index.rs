@@ -51,6 +51,7 @@ impl Index {
                 let swept = mentioned.is_some_and(|mentioned| self.sweep(kind, &mentioned));
                 self.synced.insert(kind) || swept
             }
+            Update::Version(version) => self.known.version.replace(version) != Some(version),
             Update::Source { problems } => {
                 let differs = self.source_problems != problems;
                 self.source_problems = problems;

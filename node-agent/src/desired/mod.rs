@@ -5,7 +5,9 @@ mod tests;
 
 pub use index::Index;
 
-use crate::model::{EndpointSlice, Namespace, NetworkPolicy, Node, ObjectName, Pod, Problem, Service};
+use crate::model::{
+    EndpointSlice, Namespace, NetworkPolicy, Node, ObjectName, Pod, Problem, Service, SourceVersion,
+};
 use ringfence_keyring::Publication;
 use std::collections::BTreeMap;
 use std::sync::Arc;
@@ -31,4 +33,6 @@ pub struct Snapshot {
     pub publications: Arc<BTreeMap<String, Arc<Publication>>>,
     /// What could not be taken as written.
     pub problems: Arc<Vec<Problem>>,
+    /// The state of the source that this is all of; `None` if the source has no such thing.
+    pub version: Option<SourceVersion>,
 }

@@ -46,6 +46,13 @@ pub struct Enforcement {
     pub wanted: u64,
     /// Revision of the snapshot that the kernel enforces.
     pub enforced: u64,
+    /// The state of the source that the newest snapshot is all of, as `ringfence lab` computes it of its directory;
+    /// absent while none was read.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub wanted_version: Option<String>,
+    /// The state of the source that the kernel enforces.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub enforced_version: Option<String>,
     /// Policy generation that established flows prove themselves against.
     pub generation: u32,
     /// `tcx` or `clsact`.

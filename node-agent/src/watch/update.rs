@@ -1,6 +1,8 @@
 //! What sources say: the boundary that a directory and the API server share.
 use super::object::{self, Concern, Kind, Read};
-use crate::model::{EndpointSlice, Namespace, NetworkPolicy, Node, ObjectName, Pod, Problem, Service};
+use crate::model::{
+    EndpointSlice, Namespace, NetworkPolicy, Node, ObjectName, Pod, Problem, Service, SourceVersion,
+};
 use ringfence_keyring::Publication;
 use serde_json::Value;
 use std::sync::Arc;
@@ -82,6 +84,8 @@ pub enum Update {
     Restarted(Kind),
     /// All objects of the kind have been listed. Those not mentioned since [`Self::Restarted`] are gone.
     Synced(Kind),
+    /// Everything that the source holds at this version has been said.
+    Version(SourceVersion),
     /// What is wrong with the source as a whole; replaces what was said of it before, empty if all is well.
     Source {
         /// The problems.

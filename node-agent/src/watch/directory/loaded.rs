@@ -93,6 +93,7 @@ impl Loaded {
             policies: values(self.policies.iter()),
             publications: values(self.publications.iter()),
             problems: Arc::new(self.problems.clone()),
+            version: None,
         }
     }
 

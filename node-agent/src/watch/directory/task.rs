@@ -1,7 +1,7 @@
 //! The task that follows a directory.
 use super::pace::{Pace, Which};
 use super::source::Source;
-use crate::watch::Batch;
+use crate::watch::{Batch, Update};
 use notify::{Config, Event, RecommendedWatcher, RecursiveMode, Watcher};
 use std::os::unix::fs::MetadataExt;
 use std::path::Path;
@@ -48,6 +48,7 @@ pub async fn follow(
     let (heard, mut events) = mpsc::unbounded_channel();
     let mut state = (source, None::<Watch>);
     let mut pace = Pace::default();
+    let mut told = None;
     loop {
         // With a writer that never ends, what it has written so far must do.
         let impatient = pace.is_writing();
@@ -74,7 +75,11 @@ pub async fn follow(
             state.0.discard();
             Batch::new()
         } else {
-            state.0.take_over(read)
+            let mut batch = state.0.take_over(read);
+            let version = state.0.version().filter(|version| told != Some(*version));
+            told = version.or(told);
+            batch.extend(version.map(Update::Version));
+            batch
         };
         if !batch.is_empty() {
             debug!(directory = %directory.display(), updates = batch.len(), "the directory changed");

@@ -37,6 +37,7 @@ fn told(batch: &[Update]) -> Vec<String> {
         Update::Source { problems } => format!("source: {}", problems.len()),
         Update::Restarted(kind) => format!("restarted {kind}"),
         Update::Synced(kind) => format!("synced {kind}"),
+        Update::Version(version) => format!("version {version}"),
     };
     batch.iter().map(text).collect()
 }
