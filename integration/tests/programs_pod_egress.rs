@@ -1,6 +1,6 @@
 //! `pod_egress`: what a pod may send at all, and what is judged where it enters.
 use anyhow::Result;
-use ringfence_abi::{Counter, EndpointValue, Mark, Origin, Reason, names};
+use ringfence_abi::{Counter, EndpointValue, Mark, NearEndpoint, Origin, Reason, names};
 use ringfence_integration::testrun::packet::Extension;
 use ringfence_integration::testrun::world::{VETH_A, entered};
 use ringfence_integration::testrun::{Context, Family, Packet, Who, World};
@@ -153,6 +153,20 @@ fn a_veth_without_an_endpoint_sends_nothing() -> Result<()> {
     for family in Family::BOTH {
         let out = world.from_a(&Packet::udp(Who::A.ip(family), Who::B.ip(family), (1, 2)))?;
         assert!(out.dropped(Reason::NoEndpoint, FROM_POD), "{out:?}");
+    }
+    Ok(())
+}
+
+#[test]
+fn an_endpoint_is_found_also_where_another_has_its_place_or_none() -> Result<()> {
+    let packet = Packet::udp(Who::A.ip(Family::V4), Who::Far.ip(Family::V4), (1, 2));
+    let mut world = isolated()?;
+    for ifindex in [0, VETH_A + NearEndpoint::LEN] {
+        // Whoever reads this instead would let the packet pass.
+        let free = EndpointValue { ingress_profile: 0, egress_profile: 0, ..world.a };
+        world.rig.set_near(VETH_A, NearEndpoint { ifindex, pad: 0, value: free })?;
+        let out = world.from_a(&packet)?;
+        assert!(out.dropped(Reason::PolicyEgress, FROM_POD), "{out:?}");
     }
     Ok(())
 }

@@ -103,6 +103,22 @@ pub struct PortRoles {
     pub accepted: [u64; 1024],
 }
 
+/// Value of `RF_HINTS`: what programs tell themselves to save lookups. Anything may stand here, for nothing is decided by
+/// it: the first field is checked against the endpoint it names, the second only saves looking for what is not there.
+#[repr(C)]
+#[derive(Clone, Copy, PartialEq, Eq, Debug, Default)]
+pub struct Hint {
+    /// Ifindex of the local pod whose address ends in the two bytes that are the index (network byte order), or 0.
+    pub local: u32,
+    /// Not 0: a pod whose ifindex ends in the sixteen bits that are the index may have something to reply to.
+    pub replies: u32,
+}
+
+impl Hint {
+    /// Entries of `RF_HINTS`.
+    pub const LEN: u32 = 65_536;
+}
+
 impl PortRoles {
     /// Of a new pod.
     pub const NEW: Self = Self { opened: [0; 1024], accepted: [0; 1024] };

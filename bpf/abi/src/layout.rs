@@ -18,6 +18,7 @@ layout! {
     AddressValue = 12,
     PrefixValue = 8,
     EndpointValue = 56,
+    NearEndpoint = 64,
     ServiceKey = 20,
     ServiceValue = 4,
     PolicyKey = 8,
@@ -28,5 +29,6 @@ layout! {
     FragmentKey = 40,
     FragmentValue = 16,
     PortRoles = 16384,
+    Hint = 8,
     Config = 24,
 }

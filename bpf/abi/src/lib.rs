@@ -16,10 +16,10 @@ pub mod tables;
 
 pub use addr::Addr;
 pub use config::Config;
-pub use flow::{FlowKey, FlowValue, FragmentKey, FragmentValue, PortRoles};
+pub use flow::{FlowKey, FlowValue, FragmentKey, FragmentValue, Hint, PortRoles};
 pub use mark::{Mark, Origin};
 pub use reason::{Counter, Reason};
 pub use tables::{
-    AddressKind, AddressValue, EndpointValue, PolicyKey, PolicyValue, PortBitmap, PrefixValue, ServiceKey,
-    ServiceValue,
+    AddressKind, AddressValue, EndpointValue, NearEndpoint, PolicyKey, PolicyValue, PortBitmap, PrefixValue,
+    ServiceKey, ServiceValue,
 };

@@ -6,6 +6,8 @@ pub const ADDRESSES: &str = "RF_ADDRESSES";
 pub const PREFIXES: &str = "RF_PREFIXES";
 /// ifindex `-> EndpointValue`, hash.
 pub const ENDPOINTS: &str = "RF_ENDPOINTS";
+/// last bits of an ifindex `-> NearEndpoint`, array of [`crate::NearEndpoint::LEN`].
+pub const NEAR: &str = "RF_NEAR";
 /// `ServiceKey -> ServiceValue`, hash.
 pub const SERVICES: &str = "RF_SERVICES";
 /// `PolicyKey -> PolicyValue`, hash.
@@ -19,14 +21,18 @@ pub const FRAGMENTS: &str = "RF_FRAGMENTS";
 /// ifindex `-> PortRoles`, hash. Programs make an entry at a pod's first connection; the agent only removes it, with the
 /// endpoint. As many entries as endpoints; a pod without one has lost TCP connections not taken up again.
 pub const ROLES: &str = "RF_ROLES";
+/// sixteen bits `-> Hint`, array of [`crate::Hint::LEN`]; only programs use it. It must live as long as the flows do.
+pub const HINTS: &str = "RF_HINTS";
 /// `Reason` or `Counter` as index `-> u64` packets, per-CPU array.
 pub const COUNTERS: &str = "RF_COUNTERS";
 /// 0 `-> Config`, array.
 pub const CONFIG: &str = "RF_CONFIG";
 
 /// Every table, in no order.
-pub const MAPS: [&str; 11] =
-    [ADDRESSES, PREFIXES, ENDPOINTS, SERVICES, POLICY, PORTS, FLOWS, FRAGMENTS, ROLES, COUNTERS, CONFIG];
+pub const MAPS: [&str; 13] = [
+    ADDRESSES, PREFIXES, ENDPOINTS, NEAR, SERVICES, POLICY, PORTS, FLOWS, FRAGMENTS, ROLES, HINTS, COUNTERS,
+    CONFIG,
+];
 
 /// Host side of a veth, tc ingress.
 pub const POD_EGRESS: &str = "pod_egress";

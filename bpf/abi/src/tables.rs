@@ -76,6 +76,34 @@ impl EndpointValue {
     pub const DENY_ALL: u32 = 1;
 }
 
+/// Value of `RF_NEAR` (array; the index is the last bits of the veth's ifindex): a copy of an entry of `RF_ENDPOINTS` that
+/// is found without hashing. Not every endpoint has one, for two may claim the same place; one that has is read here only.
+///
+/// The kernel copies a value in word by word, so no place is written that a program may be reading: before its endpoint
+/// changes, a place is given up by writing 0 over `ifindex` and nothing else; only after a grace period is it taken again,
+/// first all but the ifindex, then that. Until then the endpoint is found in `RF_ENDPOINTS`.
+#[repr(C)]
+#[derive(Clone, Copy, PartialEq, Eq, Debug, Default)]
+pub struct NearEndpoint {
+    /// Whose it is; 0: nobody's.
+    pub ifindex: u32,
+    /// Zero.
+    pub pad: u32,
+    /// The endpoint.
+    pub value: EndpointValue,
+}
+
+impl NearEndpoint {
+    /// Entries of `RF_NEAR`.
+    pub const LEN: u32 = 16_384;
+
+    /// The place of a veth.
+    #[inline(always)]
+    pub const fn place(ifindex: u32) -> u32 {
+        ifindex & (Self::LEN - 1)
+    }
+}
+
 /// Key of `RF_SERVICES` (hash). With `port` and `protocol` 0 it says only that the address is a ClusterIP.
 #[repr(C)]
 #[derive(Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Debug, Default)]

@@ -64,6 +64,8 @@ pub(crate) fn locate(at: &Located) -> Party {
 unsafe extern "C" fn rf_prefix(at: *const Located) -> u64 {
     // SAFETY: as above.
     let Some(at) = (unsafe { at.as_ref() }) else { return 0 };
+    // Linux 6.1 takes keys from the stack, but not from what a function is given.
+    let at = *at;
     match RF_PREFIXES.get(at.key()) {
         Some(value) => u64::from(value.class) | (u64::from(value.kind) << 32),
         None => 0,

@@ -1,7 +1,7 @@
 //! ICMP errors: they pass if what they quote was allowed, so that path MTU discovery and unreachables work.
 use crate::bytes::Skb;
 use crate::class::locate;
-use crate::flow::{Found, find};
+use crate::flow::{ANYONE, Found, find};
 use crate::judge::{Target, allows, egress_allows};
 use crate::packet::{Packet, protocol};
 use crate::parse::quoted;
@@ -28,7 +28,7 @@ pub(crate) fn icmp_error(skb: Skb, scene: &mut Scene) -> bool {
     scene.packet.whole()
         && is_error(&scene.packet)
         && quoted(skb, &mut scene.packet, of_pod)
-        && (find(&scene.packet, scene.generation) != Found::NOTHING || by_policy(scene))
+        && (find(&scene.packet, scene.generation, ANYONE, ANYONE) != Found::NOTHING || by_policy(scene))
 }
 
 /// A pod speaks only of packets to itself, be it here or on another node; routers speak of any.
@@ -65,8 +65,9 @@ fn may_have_sent(scene: &Scene) -> bool {
     if scene.refused & Scene::INGRESS == 0 || scene.target.egress == 0 {
         return true;
     }
-    let party = locate(&packet.dst);
-    let quoted = Target { addr: &packet.dst.addr, party, protocol: packet.protocol, port: packet.to_port() };
+    // Linux 6.1 takes keys from the stack, but not from what a function is given.
+    let at = packet.dst;
+    let quoted = Target { addr: &at.addr, party: locate(&at), protocol: packet.protocol, port: packet.to_port() };
     egress_allows(scene.target.ifindex, scene.target.egress, quoted)
 }
 

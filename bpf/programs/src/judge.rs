@@ -7,21 +7,9 @@ use ringfence_abi::{Addr, AddressKind, PolicyKey, PolicyValue};
 /// Whether a profile admits a class on a port. `port` is in network byte order, or one of the two stand-ins.
 #[inline(always)]
 pub(crate) fn allows(profile: u32, class: u32, protocol: u8, port: u32) -> bool {
-    rf_allows(profile, class, u32::from(protocol), port) != 0
-}
-
-/// See [`allows`].
-#[unsafe(no_mangle)]
-#[inline(never)]
-extern "C" fn rf_allows(profile: u32, class: u32, protocol: u32, port: u32) -> u32 {
     // SAFETY: not preallocated and never written in place, see `maps::endpoint`.
-    let Some(value) = (unsafe { RF_POLICY.get(&PolicyKey { profile, class }) }) else { return 0 };
-    u32::from(admits(value, protocol, port))
-}
-
-#[inline(always)]
-fn admits(value: &PolicyValue, protocol: u32, port: u32) -> bool {
-    let set = match protocol as u8 {
+    let Some(value) = (unsafe { RF_POLICY.get(&PolicyKey { profile, class }) }) else { return false };
+    let set = match protocol {
         protocol::TCP => value.tcp,
         protocol::UDP => value.udp,
         protocol::SCTP => value.sctp,

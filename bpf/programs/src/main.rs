@@ -8,6 +8,7 @@ mod class;
 mod flow;
 mod fragment;
 mod globals;
+mod hints;
 mod hooks;
 mod icmp_error;
 mod judge;

@@ -4,8 +4,8 @@ use aya_ebpf::macros::map;
 use aya_ebpf::maps::{Array, HashMap, LpmTrie, LruHashMap, PerCpuArray};
 use ringfence_abi::reason::COUNTERS_LEN;
 use ringfence_abi::{
-    Addr, AddressValue, Config, EndpointValue, FlowKey, FlowValue, FragmentKey, FragmentValue, PolicyKey,
-    PolicyValue, PortBitmap, PortRoles, PrefixValue, ServiceKey, ServiceValue,
+    Addr, AddressValue, Config, EndpointValue, FlowKey, FlowValue, FragmentKey, FragmentValue, Hint,
+    NearEndpoint, PolicyKey, PolicyValue, PortBitmap, PortRoles, PrefixValue, ServiceKey, ServiceValue,
 };
 
 #[map]
@@ -17,6 +17,8 @@ pub(crate) static RF_PREFIXES: LpmTrie<Addr, PrefixValue> =
 #[map]
 pub(crate) static RF_ENDPOINTS: HashMap<u32, EndpointValue> =
     HashMap::with_max_entries(1024, BPF_F_NO_PREALLOC);
+#[map]
+pub(crate) static RF_NEAR: Array<NearEndpoint> = Array::with_max_entries(NearEndpoint::LEN, 0);
 #[map]
 pub(crate) static RF_SERVICES: HashMap<ServiceKey, ServiceValue> =
     HashMap::with_max_entries(65_536, BPF_F_NO_PREALLOC);
@@ -33,6 +35,8 @@ pub(crate) static RF_FRAGMENTS: LruHashMap<FragmentKey, FragmentValue> =
 #[map]
 pub(crate) static RF_ROLES: HashMap<u32, PortRoles> = HashMap::with_max_entries(1024, BPF_F_NO_PREALLOC);
 #[map]
+pub(crate) static RF_HINTS: Array<Hint> = Array::with_max_entries(Hint::LEN, 0);
+#[map]
 pub(crate) static RF_COUNTERS: PerCpuArray<u64> = PerCpuArray::with_max_entries(COUNTERS_LEN, 0);
 #[map]
 pub(crate) static RF_CONFIG: Array<Config> = Array::with_max_entries(1, 0);
@@ -40,6 +44,11 @@ pub(crate) static RF_CONFIG: Array<Config> = Array::with_max_entries(1, 0);
 /// The endpoint behind a veth.
 #[inline(always)]
 pub(crate) fn endpoint(ifindex: u32) -> Option<&'static EndpointValue> {
+    if let Some(near) = RF_NEAR.get(NearEndpoint::place(ifindex))
+        && near.ifindex == ifindex
+    {
+        return Some(&near.value);
+    }
     // SAFETY: not preallocated, so the value lives until the grace period after this run; the agent replaces values,
     // it never writes into them.
     unsafe { RF_ENDPOINTS.get(&ifindex) }

@@ -154,6 +154,12 @@ impl Packet {
         }
     }
 
+    /// Whether the ports look like a server's answer. Only the order of lookups may hang on it.
+    #[inline(always)]
+    pub(crate) fn looks_like_reply(&self) -> bool {
+        u16::from_be(self.src_port) < u16::from_be(self.dst_port)
+    }
+
     /// A TCP packet whose flags are known and of which `mask` selects `want`.
     #[inline(always)]
     pub(crate) fn tcp(&self, mask: u8, want: u8) -> bool {

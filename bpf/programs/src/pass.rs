@@ -1,6 +1,6 @@
 //! What lets a packet pass that policy refuses, and what must be kept so that the reply may.
 use crate::bytes::Skb;
-use crate::flow::{Found, ensure, find};
+use crate::flow::{ANYONE, Found, ensure, find};
 use crate::icmp_error::icmp_error;
 use crate::judge::{egress_allows, ingress_allows};
 use crate::resume::resumes;
@@ -8,23 +8,44 @@ use crate::scene::Scene;
 use crate::verdict::count;
 use ringfence_abi::{AddressKind, Counter};
 
-/// A reply on a known flow. What the opener sends lives by policy alone, packet by packet.
+/// A reply on a known flow between these pods.
 #[inline(always)]
-pub(crate) fn known(scene: &Scene) -> bool {
-    if find(&scene.packet, scene.generation) != Found::REPLY {
-        return false;
+pub(crate) fn replies(scene: &Scene) -> bool {
+    let found = hit(scene) == Found::REPLY;
+    if found {
+        count(Counter::FlowHit);
     }
-    count(Counter::FlowHit);
-    true
+    found
+}
+
+/// A packet on a known flow between these pods, whoever opened it, past the first.
+#[inline(always)]
+pub(crate) fn goes_on(scene: &Scene) -> bool {
+    let found = hit(scene) != Found::NOTHING;
+    if found {
+        count(Counter::FlowHit);
+    }
+    found
+}
+
+#[inline(always)]
+fn hit(scene: &Scene) -> u32 {
+    // What was masqueraded, or comes to this node, may be for a pod that only NAT knows.
+    let direct = scene.target.exists() || scene.to.is_remote();
+    let receiver = if direct { scene.target.id } else { ANYONE };
+    find(&scene.packet, scene.generation, scene.source.id, receiver)
 }
 
 /// A known flow, one taken up again, or an error about either. Where it says no, an ICMP error has been replaced by
 /// what it quotes, so nothing but the verdict may follow.
 #[inline(always)]
 pub(crate) fn excused(skb: Skb, scene: &mut Scene) -> bool {
-    if known(scene) {
-        return true;
-    }
+    replies(scene) || excused_without_flow(skb, scene)
+}
+
+/// The same, where the flow has been looked for in vain.
+#[inline(always)]
+pub(crate) fn excused_without_flow(skb: Skb, scene: &mut Scene) -> bool {
     if resumes(scene) {
         count(Counter::FlowResumed);
         return true;

@@ -1,4 +1,5 @@
 //! In which role a pod has used its TCP and SCTP ports: tells who opened a connection met in mid-stream.
+use crate::hints::learn_replies;
 use crate::maps::RF_ROLES;
 use crate::packet::{Packet, protocol, sctp, tcp};
 use aya_ebpf::bindings::BPF_NOEXIST;
@@ -14,6 +15,9 @@ pub(crate) fn record(ifindex: u32, packet: &Packet) {
         _ => return,
     };
     if packet.whole() {
+        if !opens {
+            learn_replies(ifindex);
+        }
         rf_set_role(ifindex, u32::from(packet.src_port), u32::from(opens));
     }
 }

@@ -4,6 +4,7 @@
 //! as long as no pointer into a table hides in what they are given.
 use crate::bytes::Skb;
 use crate::class::{Party, locate};
+use crate::hints::{learn_local, local};
 use crate::judge::Target;
 use crate::maps::{config, endpoint};
 use crate::packet::Packet;
@@ -42,6 +43,12 @@ impl Pod {
     #[inline(always)]
     pub(crate) fn exists(&self) -> bool {
         self.ifindex != 0
+    }
+
+    /// As the address tables would have it.
+    #[inline(always)]
+    pub(crate) fn party(&self) -> Party {
+        Party { class: self.class, owner: self.ifindex, kind: AddressKind::LocalPod as u32 }
     }
 
     /// Shut off in both directions.
@@ -152,9 +159,26 @@ impl Scene {
         true
     }
 
-    /// The local pod at the destination, for which `to` must be known. False: there should be one and is none.
+    /// Finds out who is at the destination, and the local pod there. False: there should be one and is none.
     #[inline(always)]
     pub(crate) fn find_target(&mut self) -> bool {
+        let (addr, v6) = (&self.packet.dst.addr, self.packet.v6 != 0);
+        let hint = local(addr);
+        if hint != 0
+            && let Some(value) = endpoint(hint)
+            && owns(value, addr)
+        {
+            self.target = Pod::new(hint, value, v6);
+            self.to = self.target.party();
+            return true;
+        }
+        self.to = locate(&self.packet.dst);
+        self.look_target_up()
+    }
+
+    /// The same, where the destination has been located and no hint was of use.
+    #[inline(always)]
+    fn look_target_up(&mut self) -> bool {
         if self.to.is(AddressKind::LocalPodRange) {
             return false;
         }
@@ -166,6 +190,7 @@ impl Scene {
         }
         let Some(value) = endpoint(self.to.owner) else { return false };
         self.target = Pod::new(self.to.owner, value, self.packet.v6 != 0);
+        learn_local(&self.packet.dst.addr, self.to.owner);
         true
     }
 

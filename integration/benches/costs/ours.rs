@@ -113,6 +113,7 @@ impl Ours {
         plan.enforce.iter().try_for_each(|action| self.datapath.apply(action))?;
         let enforced = Instant::now();
         plan.retire.iter().try_for_each(|action| self.datapath.apply(action))?;
+        self.datapath.settle()?;
         self.compiler.applied(output.revision);
         self.observed = output.tables;
         Ok(Took {

@@ -122,7 +122,8 @@ impl Lab {
     /// Where a pod is and the addresses it has, IPv4 first.
     pub fn pod(&self, name: &str) -> Result<(String, Vec<String>)> {
         // Its exit status says whether all is ready; here that does not matter.
-        let status = Command::new(&self.binary).args(["lab", "status", "--name", &self.name]).output()?;
+        let asked = ["lab", "status", "--name", &self.name, "-o", "json"];
+        let status = Command::new(&self.binary).args(asked).output()?;
         let status: serde_json::Value = serde_json::from_slice(&status.stdout)?;
         let pods = status["pods"].as_array().context("status has no pods")?;
         let pod = pods.iter().find(|p| p["name"] == name).with_context(|| format!("no pod {name}"))?;

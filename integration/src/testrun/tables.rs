@@ -6,8 +6,8 @@ use aya::maps::lpm_trie::{Key, LpmTrie};
 use aya::maps::{Array, HashMap, Map};
 use ipnetwork::IpNetwork;
 use ringfence_abi::{
-    Addr, AddressKind, AddressValue, Config, EndpointValue, FlowKey, FlowValue, PolicyKey, PolicyValue,
-    PortBitmap, PortRoles, PrefixValue, ServiceKey, ServiceValue, names,
+    Addr, AddressKind, AddressValue, Config, EndpointValue, FlowKey, FlowValue, NearEndpoint, PolicyKey,
+    PolicyValue, PortBitmap, PortRoles, PrefixValue, ServiceKey, ServiceValue, names,
 };
 use std::net::IpAddr;
 
@@ -62,19 +62,30 @@ impl Rig {
         Ok(map.insert(&Key::new(bits, Addr::from(net.network())), &value, 0)?)
     }
 
-    /// `RF_ENDPOINTS`.
+    /// `RF_NEAR` and `RF_ENDPOINTS`, as the agent writes them.
     ///
     /// # Errors
     /// The kernel refuses.
     pub fn set_endpoint(&mut self, ifindex: u32, value: EndpointValue) -> Result<()> {
+        self.set_near(ifindex, NearEndpoint { ifindex, value, ..NearEndpoint::default() })?;
         self.insert(names::ENDPOINTS, ifindex, value)
     }
 
-    /// Takes an endpoint out of `RF_ENDPOINTS`.
+    /// `RF_NEAR` alone, at the place of a veth.
+    ///
+    /// # Errors
+    /// The kernel refuses.
+    pub fn set_near(&mut self, ifindex: u32, value: NearEndpoint) -> Result<()> {
+        let mut near = Array::<_, NearEndpoint>::try_from(self.map(names::NEAR)?)?;
+        Ok(near.set(NearEndpoint::place(ifindex), &value, 0)?)
+    }
+
+    /// Takes an endpoint out of both.
     ///
     /// # Errors
     /// It is not there.
     pub fn remove_endpoint(&mut self, ifindex: u32) -> Result<()> {
+        self.set_near(ifindex, NearEndpoint::default())?;
         self.remove::<u32, EndpointValue>(names::ENDPOINTS, ifindex)
     }
 

@@ -194,6 +194,7 @@ impl Enforcer {
         let Some(pending) = self.pending.take().filter(|pending| pending.begun) else { return Ok(()) };
         let mut datapath = self.datapath.lock().await;
         pending.plan.retire.iter().try_for_each(|action| datapath.apply(action))?;
+        datapath.settle()?;
         self.compiler.applied(pending.compiled);
         self.observed = Some(pending.target);
         Ok(())

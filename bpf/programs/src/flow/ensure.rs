@@ -1,8 +1,8 @@
 //! Makes the entry by which a reply will be known.
 use super::find::opens;
 use super::key::directed;
-use super::prove::prove;
 use super::time::{SECOND, idle, now, touch};
+use crate::hints::learn_replies;
 use crate::icmp_error::is_error;
 use crate::maps::{RF_FLOWS, config};
 use crate::packet::{Packet, protocol, sctp, tcp};
@@ -49,13 +49,11 @@ fn keep(scene: &Scene) {
         if !idle(&at.key, flow, now) {
             let same =
                 mine && flow.opener_endpoint == scene.source.id && flow.target_endpoint == scene.target.id;
-            if same || (!mine && (flow.generation == scene.generation || prove(flow, &at.key))) {
+            // A flow of the other end's that has not proved itself since policy moved on would fail: policy refuses what
+            // that end sends, or we would not be here.
+            if same || (!mine && flow.generation == scene.generation) {
                 // SAFETY: as in `find`. Policy has just been asked, in the opener's name.
-                unsafe {
-                    if flow.generation != scene.generation {
-                        (*value).generation = scene.generation;
-                    }
-                }
+                unsafe { (*value).generation = scene.generation };
                 return touch(value, packet, !mine, now);
             }
         }
@@ -77,7 +75,12 @@ fn keep(scene: &Scene) {
         pad: [0; 5],
     };
     match RF_FLOWS.insert(&at.key, &value, 0) {
-        Ok(()) => count(Counter::FlowInserted),
+        Ok(()) => {
+            if scene.target.exists() {
+                learn_replies(scene.target.ifindex);
+            }
+            count(Counter::FlowInserted);
+        }
         Err(_) => count(Counter::FlowInsertFailed),
     }
 }

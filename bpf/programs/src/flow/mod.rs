@@ -6,5 +6,5 @@ mod prove;
 mod time;
 
 pub(crate) use ensure::ensure;
-pub(crate) use find::{Found, find};
+pub(crate) use find::{ANYONE, Found, find};
 pub(crate) use time::{SECOND, now};

@@ -8,27 +8,7 @@ use ringfence_abi::{EndpointValue, FlowKey, FlowValue, Origin};
 
 /// Whether policy still lets the opener reach the other end. Both pods must still be who they were.
 #[inline(always)]
-pub(super) fn prove(flow: &FlowValue, key: &FlowKey) -> bool {
-    // SAFETY: references are valid pointers.
-    unsafe { rf_prove(flow, key) != 0 }
-}
-
-/// See [`prove`].
-///
-/// # Safety
-/// Both are valid or null.
-#[unsafe(no_mangle)]
-#[inline(never)]
-unsafe extern "C" fn rf_prove(flow: *const FlowValue, key: *const FlowKey) -> u32 {
-    // SAFETY: as above.
-    match unsafe { (flow.as_ref(), key.as_ref()) } {
-        (Some(flow), Some(key)) => u32::from(allowed(flow, key)),
-        _ => 0,
-    }
-}
-
-#[inline(always)]
-fn allowed(flow: &FlowValue, key: &FlowKey) -> bool {
+pub(super) fn allowed(flow: &FlowValue, key: &FlowKey) -> bool {
     let lo = flow.opener_is_lo != 0;
     let (from, to, port) = if lo { (&key.lo, &key.hi, key.hi_port) } else { (&key.hi, &key.lo, key.lo_port) };
     let (v6, port) = (!to.is_v4(), u32::from(port));

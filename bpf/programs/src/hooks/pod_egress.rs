@@ -2,13 +2,15 @@
 use super::memory;
 use super::neighbour::{is_link_local, is_neighbour, is_router};
 use crate::bytes::Skb;
-use crate::class::{NO_SERVICE, locate, service};
+use crate::class::{NO_SERVICE, service};
 use crate::fragment::follow;
+use crate::hints;
+use crate::icmp_error::is_error;
 use crate::judge::{allows, egress_allows, ingress_allows};
 use crate::maps::{config, endpoint, generation};
 use crate::packet::Packet;
 use crate::parse::{Link, ethernet};
-use crate::pass::{excused, excused_as_error, known};
+use crate::pass::{excused, excused_as_error, excused_without_flow, replies};
 use crate::roles::record;
 use crate::scene::{Pod, Scene, owns};
 use crate::verdict::{PASS, count, deny, drop, stamp};
@@ -55,7 +57,6 @@ fn pod_egress(ctx: TcContext) -> i32 {
     follow(&mut scene.packet, memory::POD_EGRESS);
     record(ifindex, &scene.packet);
     scene.class = scene.source.class;
-    scene.to = locate(&scene.packet.dst);
     if !scene.find_target() {
         return drop(Reason::NoEndpoint);
     }
@@ -95,11 +96,19 @@ enum Judged {
 /// What can be told only here: replies, before NAT is undone, and destinations that no later hook sees.
 #[inline(always)]
 fn judge(skb: Skb, scene: &mut Scene) -> Judged {
+    let may_reply = hints::replies(scene.source.ifindex) || is_error(&scene.packet);
     if scene.to.is(AddressKind::ThisNode) {
-        return to_this_node(skb, scene);
+        return to_this_node(skb, scene, may_reply);
     }
     if scene.to.is(AddressKind::External) {
         return if scene.source.egress == 0 { Judged::Not } else { to_outside(skb, scene) };
+    }
+    if !may_reply || scene.source.egress | scene.target.ingress == 0 {
+        return Judged::Not;
+    }
+    let first = scene.packet.looks_like_reply();
+    if first && replies(scene) {
+        return Judged::Both;
     }
     let packet = &scene.packet;
     if !egress_allows(scene.source.ifindex, scene.source.egress, scene.destination()) {
@@ -109,14 +118,17 @@ fn judge(skb: Skb, scene: &mut Scene) -> Judged {
     if !itself && !ingress_allows(scene.target.ingress, scene.class, packet.protocol, packet.to_port()) {
         scene.refused |= Scene::INGRESS;
     }
-    if scene.refused == 0 || !excused(skb, scene) { Judged::Not } else { Judged::Both }
+    if scene.refused == 0 {
+        return Judged::Not;
+    }
+    if (!first && replies(scene)) || excused_without_flow(skb, scene) { Judged::Both } else { Judged::Not }
 }
 
 /// A reply to something masqueraded bears the node's address here. All else may go to the node, save to a Service
 /// whose backends no later hook judges.
 #[inline(always)]
-fn to_this_node(skb: Skb, scene: &mut Scene) -> Judged {
-    if known(scene) {
+fn to_this_node(skb: Skb, scene: &mut Scene, may_reply: bool) -> Judged {
+    if may_reply && replies(scene) {
         return Judged::Both;
     }
     let (packet, egress) = (&scene.packet, scene.source.egress);

@@ -2,17 +2,17 @@
 use super::memory;
 use super::neighbour::{is_link_local, is_multicast, is_neighbour};
 use crate::bytes::Skb;
-use crate::class::{Party, locate};
+use crate::class::locate;
 use crate::fragment::follow;
 use crate::judge::{egress_allows, ingress_allows};
 use crate::maps::{config, endpoint, generation};
 use crate::parse::{Link, ethernet};
-use crate::pass::{excused, keep};
+use crate::pass::{excused, goes_on, keep};
 use crate::scene::{Pod, Scene, class_by_origin, owns};
 use crate::verdict::{PASS, count, deny, drop};
 use aya_ebpf::macros::classifier;
 use aya_ebpf::programs::TcContext;
-use ringfence_abi::{AddressKind, Counter, Origin, Reason};
+use ringfence_abi::{Counter, Origin, Reason};
 
 #[classifier]
 fn pod_ingress(ctx: TcContext) -> i32 {
@@ -60,7 +60,7 @@ fn judge(skb: Skb, scene: &mut Scene) -> i32 {
         return drop(Reason::OriginLost);
     }
     let pod = scene.target;
-    scene.to = Party { class: pod.class, owner: pod.ifindex, kind: AddressKind::LocalPod as u32 };
+    scene.to = pod.party();
     if let Some(reason) = who(scene) {
         return drop(reason);
     }
@@ -71,6 +71,11 @@ fn judge(skb: Skb, scene: &mut Scene) -> i32 {
         return drop(Reason::EndpointDenied);
     }
     follow(&mut scene.packet, memory::POD_INGRESS);
+    // A flow is kept where the reply meets isolation: surely if at both ends, else if this does not look like one.
+    let (here, there) = (pod.egress != 0, scene.source.ingress != 0);
+    if ((here && there) || ((here || there) && !scene.packet.looks_like_reply())) && goes_on(scene) {
+        return PASS;
+    }
     if !egress_allows(scene.source.ifindex, scene.source.egress, scene.destination()) {
         scene.refused = Scene::EGRESS;
     }
@@ -96,7 +101,7 @@ fn who(scene: &mut Scene) -> Option<Reason> {
     let source = &scene.source;
     if source.exists() {
         scene.class = source.class;
-        scene.from = Party { class: source.class, owner: source.ifindex, kind: AddressKind::LocalPod as u32 };
+        scene.from = source.party();
         return None;
     }
     scene.from = locate(&scene.packet.src);

@@ -1,12 +1,12 @@
 //! A packet comes in on any other device of the node, tc ingress. Nobody vouches for its source.
 use super::memory;
 use crate::bytes::Skb;
-use crate::class::locate;
+use crate::class::{Party, locate};
 use crate::fragment::follow;
 use crate::maps::{config, generation};
 use crate::packet::{Packet, protocol};
 use crate::parse::{Link, underlay};
-use crate::pass::{excused_as_error, known};
+use crate::pass::{excused_as_error, replies};
 use crate::scene::{Pod, Scene};
 use crate::verdict::{PASS, count, drop, stamp};
 use aya_ebpf::macros::classifier;
@@ -28,7 +28,7 @@ fn underlay_ingress(ctx: TcContext) -> i32 {
         }
         Link::Unreadable => return drop(Reason::Malformed),
     }
-    scene.to = locate(&scene.packet.dst);
+    let here = scene.find_target();
     if is_wireguard(&scene.packet, config) && scene.to.is(AddressKind::ThisNode) {
         count(Counter::WireguardIn);
         stamp(skb, entered);
@@ -42,7 +42,7 @@ fn underlay_ingress(ctx: TcContext) -> i32 {
     {
         return drop(Reason::SpoofedUnderlay);
     }
-    if !scene.find_target() {
+    if !here {
         return drop(Reason::NoEndpoint);
     }
     if scene.to.is_pods() && !scene.target.exists() {
@@ -58,8 +58,8 @@ fn underlay_ingress(ctx: TcContext) -> i32 {
 fn is_reply(skb: Skb, scene: &mut Scene) -> bool {
     follow(&mut scene.packet, memory::UNDERLAY_INGRESS);
     // By flow only. What policy says of the pod behind it is asked at its veth.
-    scene.target = Pod::NONE;
-    known(scene) || excused_as_error(skb, scene)
+    (scene.target, scene.to) = (Pod::NONE, Party::UNKNOWN);
+    replies(scene) || excused_as_error(skb, scene)
 }
 
 /// UDP to a port of this node's WireGuard devices.

@@ -6,7 +6,7 @@ use crate::fragment::follow;
 use crate::judge::egress_allows;
 use crate::maps::{config, generation};
 use crate::parse::{Link, mesh};
-use crate::pass::{excused, keep};
+use crate::pass::{excused, goes_on, keep};
 use crate::scene::Scene;
 use crate::verdict::{PASS, count, deny, drop, mark};
 use aya_ebpf::macros::classifier;
@@ -41,6 +41,9 @@ fn wg_egress(ctx: TcContext) -> i32 {
     }
     follow(&mut scene.packet, memory::WG_EGRESS);
     scene.class = scene.source.class;
+    if scene.source.ingress != 0 && !scene.packet.looks_like_reply() && goes_on(&scene) {
+        return PASS;
+    }
     scene.to = locate(&scene.packet.dst);
     if !egress_allows(scene.source.ifindex, scene.source.egress, scene.destination()) {
         scene.refused = Scene::EGRESS;

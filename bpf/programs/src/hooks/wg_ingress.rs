@@ -6,7 +6,7 @@ use crate::fragment::follow;
 use crate::judge::ingress_allows;
 use crate::maps::{config, generation};
 use crate::parse::{Link, mesh};
-use crate::pass::{excused, excused_as_error, keep, known};
+use crate::pass::{excused_as_error, excused_without_flow, goes_on, keep, replies};
 use crate::scene::Scene;
 use crate::verdict::{PASS, count, deny, drop, stamp};
 use aya_ebpf::macros::classifier;
@@ -28,7 +28,6 @@ fn wg_ingress(ctx: TcContext) -> i32 {
         return drop(Reason::SpoofedPeer);
     }
     scene.class = scene.from.class;
-    scene.to = locate(&scene.packet.dst);
     if !scene.find_target() {
         return drop(Reason::NoEndpoint);
     }
@@ -47,7 +46,7 @@ fn wg_ingress(ctx: TcContext) -> i32 {
         }
         follow(&mut scene.packet, memory::WG_INGRESS);
         // The reply to something this node masqueraded, or an error about it.
-        let judged = known(&scene) || excused_as_error(skb, &mut scene);
+        let judged = replies(&scene) || excused_as_error(skb, &mut scene);
         stamp(skb, if judged { entered.with(Mark::JUDGED) } else { entered });
         return PASS;
     }
@@ -56,10 +55,17 @@ fn wg_ingress(ctx: TcContext) -> i32 {
         return PASS;
     }
     follow(&mut scene.packet, memory::WG_INGRESS);
+    // Of a pod isolated both ways every connection has a flow as a rule; else ports tell where to look first.
+    let direction = if scene.packet.looks_like_reply() { scene.target.ingress } else { scene.target.egress };
+    let first = direction != 0 || scene.target.ingress.min(scene.target.egress) != 0;
+    if first && goes_on(&scene) {
+        stamp(skb, entered.with(Mark::JUDGED));
+        return PASS;
+    }
     let packet = &scene.packet;
     if !ingress_allows(scene.target.ingress, scene.class, packet.protocol, packet.to_port()) {
         scene.refused = Scene::INGRESS;
-        if !excused(skb, &mut scene) {
+        if !((!first && replies(&scene)) || excused_without_flow(skb, &mut scene)) {
             return deny(&scene.packet, Reason::PolicyIngress);
         }
         stamp(skb, entered.with(Mark::JUDGED));

@@ -36,6 +36,10 @@ pub(super) fn take_up(options: &Options, pins: &Pins) -> Result<Start, DatapathE
         };
     }
     loop {
+        if !shared.contains(names::ENDPOINTS) {
+            // Hooks of the old set would read copies of what is only being filled.
+            shared.remove(names::NEAR);
+        }
         let mut sizes = sizes.clone();
         for name in names::MAPS.into_iter().filter(|name| !shared.contains(name)) {
             sizes.set(name, options.sizes.get(name));
@@ -88,6 +92,7 @@ impl Datapath {
         for name in &which {
             copy(&self.maps, &mut maps, name)?;
         }
+        maps.copies_due.append(&mut self.maps.copies_due);
         self.pins.commit()?;
         (self.maps, self.programs, self.sizes) = (maps, programs, sizes);
         self.attached.clear();

@@ -2,9 +2,10 @@
 use super::{DatapathError, sizes::Sizes};
 use aya::maps::{Array, HashMap, LpmTrie, Map, MapData, MapError, MapInfo, PerCpuArray};
 use ringfence_abi::{
-    Addr, AddressValue, Config, EndpointValue, FlowKey, FlowValue, PolicyKey, PolicyValue, PortBitmap,
-    PortRoles, PrefixValue, ServiceKey, ServiceValue, names,
+    Addr, AddressValue, Config, EndpointValue, FlowKey, FlowValue, NearEndpoint, PolicyKey, PolicyValue,
+    PortBitmap, PortRoles, PrefixValue, ServiceKey, ServiceValue, names,
 };
+use std::collections::BTreeMap;
 use std::path::Path;
 
 /// Every table of a set by its type.
@@ -12,6 +13,7 @@ pub struct Maps {
     pub(super) addresses: HashMap<MapData, Addr, AddressValue>,
     pub(super) prefixes: LpmTrie<MapData, Addr, PrefixValue>,
     pub(super) endpoints: HashMap<MapData, u32, EndpointValue>,
+    pub(super) near: Array<MapData, NearEndpoint>,
     pub(super) services: HashMap<MapData, ServiceKey, ServiceValue>,
     pub(super) policy: HashMap<MapData, PolicyKey, PolicyValue>,
     pub(super) ports: Array<MapData, PortBitmap>,
@@ -19,6 +21,8 @@ pub struct Maps {
     pub(super) flows: HashMap<MapData, FlowKey, FlowValue>,
     pub(super) counters: PerCpuArray<MapData, u64>,
     pub(super) config: Array<MapData, Config>,
+    /// Endpoints whose copies in `near` are to be made after a grace period.
+    pub(super) copies_due: BTreeMap<u32, EndpointValue>,
 }
 
 impl Maps {
@@ -27,10 +31,11 @@ impl Maps {
     /// # Errors
     /// [`DatapathError::Map`], naming the first that is missing or of another type.
     pub fn open(dir: &Path) -> Result<Self, DatapathError> {
-        Ok(Self {
+        let mut maps = Self {
             addresses: typed(dir, names::ADDRESSES)?,
             prefixes: typed(dir, names::PREFIXES)?,
             endpoints: typed(dir, names::ENDPOINTS)?,
+            near: typed(dir, names::NEAR)?,
             services: typed(dir, names::SERVICES)?,
             policy: typed(dir, names::POLICY)?,
             ports: typed(dir, names::PORTS)?,
@@ -38,7 +43,10 @@ impl Maps {
             flows: typed(dir, names::FLOWS)?,
             counters: typed(dir, names::COUNTERS)?,
             config: typed(dir, names::CONFIG)?,
-        })
+            copies_due: BTreeMap::new(),
+        };
+        maps.find_due()?;
+        Ok(maps)
     }
 
     /// The configuration that programs read.

@@ -10,6 +10,7 @@ mod grow;
 mod hook;
 mod load;
 mod maps;
+mod near;
 pub mod object;
 mod observe;
 mod pins;

@@ -4,7 +4,7 @@ use crate::policy::tables::Tables;
 use aya::maps::{HashMap as HashTable, Map, MapData, MapError};
 use aya::{Ebpf, Pod};
 use ringfence_abi::names;
-use std::collections::HashMap;
+use std::collections::{BTreeMap, HashMap};
 use std::hash::Hash;
 
 impl Maps {
@@ -17,6 +17,7 @@ impl Maps {
             addresses: taken(object, names::ADDRESSES)?,
             prefixes: taken(object, names::PREFIXES)?,
             endpoints: taken(object, names::ENDPOINTS)?,
+            near: taken(object, names::NEAR)?,
             services: taken(object, names::SERVICES)?,
             policy: taken(object, names::POLICY)?,
             ports: taken(object, names::PORTS)?,
@@ -24,6 +25,7 @@ impl Maps {
             roles: taken(object, names::ROLES)?,
             counters: taken(object, names::COUNTERS)?,
             config: taken(object, names::CONFIG)?,
+            copies_due: BTreeMap::new(),
         })
     }
 
@@ -35,6 +37,7 @@ impl Maps {
         each(&old.addresses, &new.addresses, |k, v| self.put_address(*k, v))?;
         each(&old.prefixes, &new.prefixes, |k, v| self.put_prefix(k, v))?;
         each(&old.endpoints, &new.endpoints, |k, v| self.put_endpoint(*k, v))?;
+        self.take_places()?;
         each(&old.services, &new.services, |k, v| self.put_service(k, v))?;
         each(&old.policy, &new.policy, |k, v| self.put_policy(k, v))?;
         for index in old.bitmaps.keys().filter(|index| !new.bitmaps.contains_key(index)) {

@@ -1,6 +1,6 @@
 //! How many entries each table holds.
 use crate::plan::datapath::Peak;
-use ringfence_abi::{PolicyValue, names, reason};
+use ringfence_abi::{Hint, NearEndpoint, PolicyValue, names, reason};
 use std::collections::BTreeMap;
 
 /// Capacity of every table, entries.
@@ -26,6 +26,8 @@ impl Sizes {
         sizes.insert(names::PORTS, (tables / 64).max(PolicyValue::FIRST_BITMAP + 2));
         sizes.insert(names::FLOWS, flows.max(64));
         sizes.insert(names::FRAGMENTS, (flows / 16).max(64));
+        sizes.insert(names::HINTS, Hint::LEN);
+        sizes.insert(names::NEAR, NearEndpoint::LEN);
         sizes.insert(names::COUNTERS, reason::COUNTERS_LEN);
         sizes.insert(names::CONFIG, 1);
         Self(sizes)

@@ -32,7 +32,10 @@ impl Datapath {
             Action::PutService(key, value) => maps.put_service(key, Some(value)),
             Action::RemoveService(key) => maps.put_service(key, None),
             Action::SetConfig(config) => maps.set_config(config),
-            Action::Grace => grace_period(),
+            Action::Grace => {
+                grace_period()?;
+                maps.take_places()
+            }
         }
     }
 }
@@ -70,6 +73,7 @@ impl Maps {
         ifindex: u32,
         value: Option<&EndpointValue>,
     ) -> Result<(), DatapathError> {
+        self.leave_place(ifindex, value)?;
         match value {
             Some(value) => wrote(self.endpoints.insert(&ifindex, value, 0), names::ENDPOINTS),
             None => {
