@@ -8,6 +8,7 @@ use crate::apply::bpf::{Attached, Device, Role};
 use crate::apply::mesh::{MeshApplyError, MeshExecutor, MeshExecutorConfig, Programs, Report, converge};
 use crate::desired::Snapshot;
 use crate::mesh::{LocalKeysView, MeshConfig, MeshError, MeshInput, MeshSpec, compile};
+use crate::model::Problem;
 use crate::plan::mesh::Backend;
 use futures::future::BoxFuture;
 use ringfence_keyring::Epoch;
@@ -41,6 +42,8 @@ pub(super) struct MeshKeeper {
     pub(super) spec: MeshSpec,
     /// What an administrator should know of this node's part; each is logged when it begins.
     pub(super) warnings: BTreeSet<String>,
+    /// Refused nodes that were told of.
+    problems: BTreeSet<Problem>,
     settings: MeshConfig,
 }
 
@@ -74,8 +77,9 @@ impl MeshKeeper {
         let executor = MeshExecutor::new(executor, Arc::new(OnDevices(datapath))).await?;
         let cluster_cidrs = config.cluster_cidrs.clone();
         let settings = MeshConfig { ports: config.ports, cluster_cidrs, ..MeshConfig::default() };
-        let (keys, spec, warnings) = (None, MeshSpec::default(), BTreeSet::new());
-        let mut keeper = Self { config, settings, executor, keys, spec, warnings };
+        let (warnings, problems) = (BTreeSet::new(), BTreeSet::new());
+        let spec = MeshSpec::default();
+        let mut keeper = Self { config, settings, executor, keys: None, spec, warnings, problems };
         keeper.warn();
         Ok(keeper)
     }
@@ -103,6 +107,11 @@ impl MeshKeeper {
             tracing::warn!(warning, "the mesh of this node");
         }
         self.warnings = warnings;
+        let problems: BTreeSet<Problem> = self.spec.problems.iter().cloned().collect();
+        for problem in problems.difference(&self.problems) {
+            tracing::warn!(%problem, "a node is refused");
+        }
+        self.problems = problems;
     }
 
     async fn attempt(&mut self, snapshot: &Snapshot) -> Result<(), MeshTrouble> {

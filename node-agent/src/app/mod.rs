@@ -26,6 +26,7 @@ mod pace;
 mod reconcile;
 mod report;
 mod run;
+mod stamp;
 #[cfg(test)]
 mod tests;
 mod troubles;

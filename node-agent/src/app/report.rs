@@ -2,8 +2,10 @@
 use super::reconcile::Reconciler;
 use crate::apply::bpf::Datapath;
 use crate::endpoint::Record;
+use crate::model::Problem;
 use crate::policy::tables::Tables;
 use crate::status::{EndpointStatus, Enforcement, MeshStatus, RetryStatus, StatusReport, TableStatus};
+use crate::watch::Kind;
 use ringfence_abi::{Counter, EndpointValue, Reason, names};
 use std::collections::BTreeMap;
 use tokio::time::Instant;
@@ -21,7 +23,8 @@ impl Reconciler {
         let (drops, counters) = counters(&datapath, &mut errors);
         let tables = self.enforcer.enforced();
         let mut problems = self.known.problems.to_vec();
-        problems.extend(self.enforcer.problems().iter().cloned());
+        problems.extend(self.enforcer.problems().iter().cloned().map(|problem| self.located(problem)));
+        problems.extend(self.mesh.spec.problems.iter().cloned());
         let mut waiting_for = self.readiness.waiting_for();
         waiting_for.extend(self.known.waiting_for.iter().map(|kind| format!("objects of kind {kind}")));
         StatusReport {
@@ -47,6 +50,18 @@ impl Reconciler {
             problems,
             errors,
             refused_nodes: self.mesh.refused(),
+        }
+    }
+}
+
+impl Reconciler {
+    /// A problem that was found in compiling, with where its object was read.
+    fn located(&self, problem: Problem) -> Problem {
+        match &self.known.snapshot {
+            Some(snapshot) if problem.kind == Kind::Node.to_string() => {
+                Problem { source: snapshot.origin(Kind::Node, &problem.object.name), ..problem }
+            }
+            _ => problem,
         }
     }
 }

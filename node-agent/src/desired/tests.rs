@@ -14,12 +14,12 @@ fn pod(name: &str, node: &str) -> Update {
         host_network: false,
         ports: Vec::new(),
     };
-    Update::Applied { object: Object::Pod(Arc::new(pod)), problems: Vec::new() }
+    Update::Applied { object: Object::Pod(Arc::new(pod)), origin: None, problems: Vec::new() }
 }
 
 fn namespace(name: &str) -> Update {
     let namespace = Namespace { name: name.to_owned(), labels: Arc::new(Labels::new()) };
-    Update::Applied { object: Object::Namespace(Arc::new(namespace)), problems: Vec::new() }
+    Update::Applied { object: Object::Namespace(Arc::new(namespace)), origin: None, problems: Vec::new() }
 }
 
 fn deleted(name: &str) -> Update {

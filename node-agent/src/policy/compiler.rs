@@ -180,8 +180,9 @@ impl Compiler {
         let mut stale = self.services.update(&service_changes, snapshot);
         let profiles = self.refresh_profiles(&changed_policies);
         self.refresh_endpoints(tables);
-        self.stale_services(tables, (ranges_changed, prefixes_changed, &moved), &mut stale);
-        self.refresh_services(tables, stale);
+        let standing = (ranges_changed, prefixes_changed, moved.as_slice());
+        let toggled = self.stale_services(tables, standing, &mut stale);
+        self.refresh_services(tables, stale, toggled);
         self.refresh_policy(tables, &profiles);
         self.bitmaps.settle(self.revision, &mut tables.bitmaps);
         self.refresh_service_policy(tables, &profiles);

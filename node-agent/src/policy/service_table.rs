@@ -23,22 +23,23 @@ fn judged_later(tables: &Tables, address: IpAddr) -> Option<u32> {
 
 impl Compiler {
     /// Adds to `stale` whose share must be made anew because of what Services stand on: nodes and pod CIDRs, prefixes,
-    /// addresses that are something else than before, and whether anybody's egress is isolated at all.
+    /// addresses that are something else than before, and whether anybody's egress is isolated at all. Returns whether
+    /// that last has changed, so that every key says something else.
     pub(super) fn stale_services(
         &mut self,
         tables: &Tables,
         (ranges, prefixes, moved): (bool, bool, &[Addr]),
         stale: &mut BTreeSet<Source>,
-    ) {
+    ) -> bool {
         let any_egress = self.profiles.iter().any(|(_, p)| p.key.direction == Direction::Egress);
         let toggled = std::mem::replace(&mut self.any_egress, any_egress) != any_egress;
         if toggled || ranges {
             stale.extend(self.services.sources());
-            return;
+            return toggled;
         }
         // While nobody's egress is isolated, nobody asks for classes.
         if !any_egress {
-            return;
+            return false;
         }
         for address in moved {
             stale.extend(self.services.leading_to((*address).into()).cloned());
@@ -48,10 +49,11 @@ impl Compiler {
             let leading = self.services.leading().filter(|(address, _)| by_prefix(address));
             stale.extend(leading.flat_map(|(_, sources)| sources).cloned());
         }
+        false
     }
 
-    /// Makes these shares anew, and brings the keys up to date of which they say something else than before.
-    pub(super) fn refresh_services(&mut self, tables: &mut Tables, stale: BTreeSet<Source>) {
+    /// Makes these shares anew, and brings the keys up to date of which they say something else than before; or `every` key.
+    pub(super) fn refresh_services(&mut self, tables: &mut Tables, stale: BTreeSet<Source>, every: bool) {
         let mut touched = BTreeSet::new();
         for source in stale {
             let share = match &source {
@@ -66,6 +68,9 @@ impl Compiler {
                 }
             };
             self.services.shares.set(&source, share.unwrap_or_default(), &mut touched);
+        }
+        if every {
+            touched.extend(self.services.shares.keys());
         }
         for key in touched {
             self.refresh_service(tables, key);

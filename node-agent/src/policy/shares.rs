@@ -57,6 +57,11 @@ impl Shares {
         }
     }
 
+    /// Every key that somebody wants.
+    pub(super) fn keys(&self) -> impl Iterator<Item = ServiceKey> {
+        self.by_key.keys().copied()
+    }
+
     /// What a key shall say; `None`: nobody wants it.
     pub(super) fn at(&self, key: &ServiceKey) -> Option<Wanted> {
         let sources = self.by_key.get(key)?;

@@ -61,6 +61,8 @@ pub enum Update {
     Applied {
         /// The object.
         object: Object,
+        /// Where it was read, of those that others can contradict ([`Kind::contradictable`]); `None` if nobody can say.
+        origin: Option<Arc<str>>,
         /// What of it could not be taken as written; empty if all could.
         problems: Vec<Problem>,
     },
@@ -123,5 +125,5 @@ pub fn decode(kind: Kind, object: &Value, source: &str) -> Option<Update> {
             return Some(Update::Refused { kind, name, problems });
         }
     };
-    Some(Update::Applied { object, problems })
+    Some(Update::Applied { object, origin: None, problems })
 }

@@ -161,6 +161,19 @@ fn reading_waits_for_quiet_but_not_for_long() {
 }
 
 #[test]
+fn where_events_were_lost_everything_is_read_soon() {
+    let (mut pace, start) = (Pace::default(), Instant::now());
+    pace.missed(false, start);
+    assert_eq!(pace.due(), None);
+    pace.note(&event(RENAMED, "/d/a.yaml"), start);
+    pace.missed(true, start);
+    assert_eq!(pace.due(), Some(start + Duration::from_millis(4)));
+    assert_eq!(pace.take(), Which::All([Path::new("/d/a.yaml").to_owned()].into()));
+    pace.note(&event(RENAMED, "/d/b.yaml"), start);
+    assert!(matches!(pace.take(), Which::These(_)), "and then no more than has changed");
+}
+
+#[test]
 fn reading_waits_for_writers_to_close_but_not_for_those_who_forget_to() {
     let (mut pace, start) = (Pace::default(), Instant::now());
     let ms = |n| start + Duration::from_millis(n);
