@@ -33,8 +33,22 @@ fn main() -> Result<(), Box<dyn Error>> {
             .into());
     }
     let target = shared_target(&out);
+    build(&bpf, [&target, &target], &[], &out.join("ringfence-programs.o"))?;
+    // Only for tests: programs that can be told to make a mistake. They end up in a directory of their own, so that another
+    // build at the same time cannot take them for the ones that are shipped.
+    if env::var_os("CARGO_FEATURE_SEEDED_MISTAKES").is_some() {
+        let apart = target.join("mistaken");
+        let object = out.join("ringfence-programs-mistaken.o");
+        build(&bpf, [&target, &apart], &["--features", "seeded-mistakes"], &object)?;
+    }
+    Ok(())
+}
+
+/// Builds the programs and copies them to `object`. Everything on the way there goes to the first of the directories, the
+/// result to the second.
+fn build(bpf: &Path, [way, end]: [&Path; 2], more: &[&str], object: &Path) -> Result<(), Box<dyn Error>> {
     let mut cargo = Command::new(env::var_os("CARGO").unwrap_or_else(|| "cargo".into()));
-    cargo.args(["build", "--release", "--locked", "--target-dir"]).arg(&target);
+    cargo.args(["build", "--release", "--locked"]).args(more).arg("--target-dir").arg(end);
     cargo.current_dir(bpf.join("programs"));
     for (name, _) in env::vars_os() {
         if not_ours(&name) {
@@ -42,13 +56,12 @@ fn main() -> Result<(), Box<dyn Error>> {
         }
     }
     // The BPF target has no prebuilt core, and building core is not stable.
-    cargo.env("RUSTC_BOOTSTRAP", "1");
+    cargo.env("RUSTC_BOOTSTRAP", "1").env("CARGO_BUILD_BUILD_DIR", way);
     let status = cargo.status()?;
     if !status.success() {
         return Err(format!("building bpf/programs failed ({status}); the output above says why").into());
     }
-    let object = target.join("bpfel-unknown-none/release/ringfence-programs");
-    std::fs::copy(&object, out.join("ringfence-programs.o"))?;
+    std::fs::copy(end.join("bpfel-unknown-none/release/ringfence-programs"), object)?;
     Ok(())
 }
 

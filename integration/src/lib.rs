@@ -1,6 +1,7 @@
 //! Test harness, conformance data, the slow evaluator, tests and benches
 
 pub mod cluster;
+pub mod effort;
 pub mod evaluator;
 pub mod lab;
 pub mod mesh_lab;

@@ -1,30 +1,27 @@
 //! Random packets through random clusters: the real programs, on the tables that the compiler makes, against a slow oracle
 //! that shares no code with either. Needs root.
 //!
-//! `RINGFENCE_LONG=1`: millions of packets. `RINGFENCE_PACKETS=N` sends as many; `RINGFENCE_SEED=S` begins there.
+//! `RINGFENCE_LONG=1`: millions of packets. `RINGFENCE_PACKETS=N` sends as many; `RINGFENCE_SEED=S` begins there;
+//! `RINGFENCE_TRACE=1` prints every journey.
 #![allow(clippy::unwrap_used, reason = "a test that cannot read its data shall fail")]
 
 use ringfence::policy::Compiler;
 use ringfence::testrun::in_private_namespace;
+use ringfence_integration::effort::effort;
 use ringfence_integration::packets::exchange::{Exchange, IFINDEXES, Tally};
 use std::sync::atomic::{AtomicU64, AtomicUsize, Ordering};
 
-const PACKETS: usize = 100_000;
-const LONG: usize = 3_000_000;
+const PACKETS: u64 = 100_000;
+const LONG: u64 = 3_000_000;
 /// Packets of one cluster.
 const EACH: usize = 240;
 /// Each keeps programs of its own; more only wait for each other.
 const THREADS: usize = 2;
 
-fn number(name: &str) -> Option<u64> {
-    std::env::var(name).ok().map(|n| n.parse().unwrap())
-}
-
 #[test]
 fn every_packet_fares_as_the_oracle_says() {
-    let long = std::env::var("RINGFENCE_LONG").is_ok_and(|v| v != "0");
-    let wanted = number("RINGFENCE_PACKETS").map_or(if long { LONG } else { PACKETS }, |n| n as usize);
-    let (seed, compared) = (AtomicU64::new(number("RINGFENCE_SEED").unwrap_or(0)), AtomicUsize::new(0));
+    let wanted = effort("RINGFENCE_PACKETS", PACKETS, LONG) as usize;
+    let (seed, compared) = (AtomicU64::new(effort("RINGFENCE_SEED", 0, 0)), AtomicUsize::new(0));
     let work = || {
         in_private_namespace(IFINDEXES, || {
             let (mut total, mut wrong) = (Tally::default(), Vec::new());

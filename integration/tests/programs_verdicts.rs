@@ -8,15 +8,17 @@ use ringfence::policy::Compiler;
 use ringfence::policy::offline::cluster_cidrs;
 use ringfence::testrun::{Cluster, Engine, in_private_namespace, sizes};
 use ringfence::watch::queries::{Resolver, Verdict, parse};
+use ringfence_integration::effort::effort;
 use ringfence_integration::evaluator::{Shape, evaluate, generate, queries};
 
-/// Random clusters asked about, unless RINGFENCE_MODEL_CLUSTERS says otherwise.
+/// Random clusters asked about, unless RINGFENCE_MODEL_CLUSTERS says otherwise; and where RINGFENCE_LONG is set.
 const CLUSTERS: u64 = 150;
+const LONG: u64 = 1500;
 const QUERIES: usize = 60;
 
 #[test]
 fn the_real_programs_and_the_evaluator_agree_on_random_clusters() {
-    let clusters = std::env::var("RINGFENCE_MODEL_CLUSTERS").map_or(CLUSTERS, |n| n.parse().unwrap());
+    let clusters = effort("RINGFENCE_MODEL_CLUSTERS", CLUSTERS, LONG);
     let (wrong, asked) = in_private_namespace(1000..1032, || {
         let (mut wrong, mut asked) = (Vec::new(), 0);
         let mut going: Option<Cluster<'_>> = None;

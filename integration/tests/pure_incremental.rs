@@ -7,9 +7,12 @@ use model::evolve::Life;
 use ringfence::policy::Compiler;
 use ringfence::policy::tables::Tables;
 use ringfence_abi::{AddressKind, PolicyKey, PolicyValue};
+use ringfence_integration::effort::effort;
 use std::collections::{BTreeMap, BTreeSet, HashSet};
 
+/// Clusters followed, unless RINGFENCE_LIVES says otherwise; and where RINGFENCE_LONG is set.
 const LIVES: u64 = 60;
+const LONG: u64 = 600;
 const STEPS: usize = 25;
 
 /// A policy value with its port sets spelt out.
@@ -111,7 +114,7 @@ fn assert_sound(tables: &Tables) {
 
 #[test]
 fn following_the_changes_decides_as_compiling_afresh() {
-    for seed in 0..LIVES {
+    for seed in 0..effort("RINGFENCE_LIVES", LIVES, LONG) {
         let mut life = Life::new(seed);
         let mut compiler = Compiler::default();
         for step in 0..STEPS {

@@ -7,11 +7,13 @@ mod model;
 use model::{lines, snapshot, snapshot_of, verdicts};
 use ringfence::policy::offline::cluster_cidrs;
 use ringfence::policy::verdict::Engine;
+use ringfence_integration::effort::effort;
 use ringfence_integration::evaluator::{Shape, evaluate, generate, queries};
 use std::path::{Path, PathBuf};
 
-/// Random clusters asked about, unless RINGFENCE_MODEL_CLUSTERS says otherwise.
+/// Random clusters asked about, unless RINGFENCE_MODEL_CLUSTERS says otherwise; and where RINGFENCE_LONG is set.
 const CLUSTERS: u64 = 400;
+const LONG: u64 = 4000;
 const QUERIES: usize = 100;
 
 fn steps() -> Vec<PathBuf> {
@@ -47,7 +49,7 @@ fn the_model_engine_gives_every_verdict_that_the_conformance_data_states() {
 
 #[test]
 fn the_model_engine_and_the_evaluator_agree_on_random_clusters() {
-    let clusters = std::env::var("RINGFENCE_MODEL_CLUSTERS").map_or(CLUSTERS, |n| n.parse().unwrap());
+    let clusters = effort("RINGFENCE_MODEL_CLUSTERS", CLUSTERS, LONG);
     let (mut wrong, mut asked) = (Vec::new(), 0);
     for seed in 0..clusters {
         let generated = generate(seed, &Shape::default());

@@ -12,10 +12,12 @@ use ringfence::plan::datapath::{Action, plan};
 use ringfence::policy::Compiler;
 use ringfence::policy::tables::Tables;
 use ringfence_abi::{Config, PolicyValue};
+use ringfence_integration::effort::effort;
 use std::collections::BTreeSet;
 
-/// Clusters followed, unless RINGFENCE_PLAN_LIVES says otherwise.
+/// Clusters followed, unless RINGFENCE_LIVES says otherwise; and where RINGFENCE_LONG is set.
 const LIVES: u64 = 40;
+const LONG: u64 = 300;
 const STEPS: usize = 12;
 
 #[derive(Default)]
@@ -91,7 +93,7 @@ fn follow(seed: u64, mut each: impl FnMut(usize, &Tables, &Tables)) {
 
 #[test]
 fn no_moment_of_a_plan_is_wrong() {
-    let lives = std::env::var("RINGFENCE_PLAN_LIVES").map_or(LIVES, |n| n.parse().unwrap());
+    let lives = effort("RINGFENCE_LIVES", LIVES, LONG);
     let mut tally = Tally::default();
     for seed in 0..lives {
         let mut dice = StdRng::seed_from_u64(seed);

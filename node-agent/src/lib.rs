@@ -4,6 +4,9 @@
 //! `policy` and `mesh` compile a snapshot into tables, peers and routes, `plan` says what differs from what was
 //! observed, and the executor in `apply` alone touches the kernel.
 
+#[cfg(all(feature = "seeded-mistakes", not(debug_assertions)))]
+compile_error!("`seeded-mistakes` lets tests break what this program enforces: it is for debug builds alone");
+
 pub mod app;
 pub mod apply;
 pub mod cli;

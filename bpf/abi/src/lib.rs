@@ -10,6 +10,8 @@ pub mod config;
 pub mod flow;
 mod layout;
 pub mod mark;
+#[cfg(feature = "seeded-mistakes")]
+pub mod mistake;
 pub mod names;
 pub mod reason;
 pub mod tables;

@@ -1,5 +1,6 @@
 //! Who lives at an address: class, kind and owner.
 use crate::maps::{RF_ADDRESSES, RF_PREFIXES, RF_SERVICES};
+use crate::mistake::mistaken;
 use crate::packet::Located;
 use ringfence_abi::{Addr, AddressKind, ServiceKey};
 
@@ -78,6 +79,9 @@ pub(crate) const NO_SERVICE: u64 = u64::MAX;
 /// Class of a Service's backends that are not pods (0: there are none), or [`NO_SERVICE`].
 #[inline(always)]
 pub(crate) fn service(addr: &Addr, port: u32, protocol: u8) -> u64 {
+    if mistaken!(ServicesUnknown) {
+        return NO_SERVICE;
+    }
     // SAFETY: a reference is a valid pointer.
     unsafe { rf_service(addr, port, u32::from(protocol)) }
 }

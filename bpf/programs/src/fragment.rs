@@ -1,6 +1,7 @@
 //! Later fragments follow their first: they take its ports.
 use crate::flow::{SECOND, now};
 use crate::maps::RF_FRAGMENTS;
+use crate::mistake::mistaken;
 use crate::packet::{Packet, fragment, shape};
 use crate::verdict::count;
 use ringfence_abi::{Counter, FragmentKey, FragmentValue};
@@ -12,7 +13,7 @@ const LIFE: u64 = 30 * SECOND;
 /// since addresses may change between two.
 #[inline(always)]
 pub(crate) fn follow(packet: &mut Packet, hook: u8) {
-    if packet.fragment != fragment::NONE {
+    if packet.fragment != fragment::NONE && !mistaken!(FragmentsForgotten) {
         // SAFETY: a reference is a valid pointer.
         unsafe { rf_fragment(packet, u32::from(hook)) };
     }

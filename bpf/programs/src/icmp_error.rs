@@ -3,6 +3,7 @@ use crate::bytes::Skb;
 use crate::class::locate;
 use crate::flow::{ANYONE, Found, find};
 use crate::judge::{Target, allows, egress_allows};
+use crate::mistake::mistaken;
 use crate::packet::{Packet, protocol};
 use crate::parse::quoted;
 use crate::scene::Scene;
@@ -27,8 +28,10 @@ pub(crate) fn icmp_error(skb: Skb, scene: &mut Scene) -> bool {
     let of_pod = is_of_pod(scene);
     scene.packet.whole()
         && is_error(&scene.packet)
-        && quoted(skb, &mut scene.packet, of_pod)
-        && (find(&scene.packet, scene.generation, ANYONE, ANYONE) != Found::NOTHING || by_policy(scene))
+        && (mistaken!(ErrorUnchecked) || quoted(skb, &mut scene.packet, of_pod))
+        && (mistaken!(ErrorUnchecked)
+            || find(&scene.packet, scene.generation, ANYONE, ANYONE) != Found::NOTHING
+            || by_policy(scene))
 }
 
 /// A pod speaks only of packets to itself, be it here or on another node; routers speak of any.
@@ -67,7 +70,8 @@ fn may_have_sent(scene: &Scene) -> bool {
     }
     // Linux 6.1 takes keys from the stack, but not from what a function is given.
     let at = packet.dst;
-    let quoted = Target { addr: &at.addr, party: locate(&at), protocol: packet.protocol, port: packet.to_port() };
+    let quoted =
+        Target { addr: &at.addr, party: locate(&at), protocol: packet.protocol, port: packet.to_port() };
     egress_allows(scene.target.ifindex, scene.target.egress, quoted)
 }
 

@@ -1,6 +1,7 @@
 //! What policy says, without flows.
 use crate::class::{NO_SERVICE, Party, service};
 use crate::maps::{RF_POLICY, RF_PORTS};
+use crate::mistake::mistaken;
 use crate::packet::{ALL_UNKNOWN, PORT_UNKNOWN, protocol};
 use ringfence_abi::{Addr, AddressKind, PolicyKey, PolicyValue};
 
@@ -15,7 +16,7 @@ pub(crate) fn allows(profile: u32, class: u32, protocol: u8, port: u32) -> bool 
         protocol::SCTP => value.sctp,
         _ => value.other,
     };
-    if port == ALL_UNKNOWN {
+    if port == ALL_UNKNOWN && !mistaken!(UnreadableIsOther) {
         let all = PolicyValue::ALL;
         return value.tcp == all && value.udp == all && value.sctp == all && value.other == all;
     }
@@ -30,7 +31,7 @@ pub(crate) fn allows(profile: u32, class: u32, protocol: u8, port: u32) -> bool 
 #[inline(always)]
 fn in_bitmap(index: u32, port: u32) -> bool {
     let Some(bitmap) = RF_PORTS.get(index) else { return false };
-    let port = u16::from_be(port as u16);
+    let port = if mistaken!(PortsSwapped) { port as u16 } else { u16::from_be(port as u16) };
     bitmap.words[usize::from(port >> 6)] & (1 << (port & 63)) != 0
 }
 

@@ -13,6 +13,7 @@ mod hooks;
 mod icmp_error;
 mod judge;
 mod maps;
+mod mistake;
 mod packet;
 mod parse;
 mod pass;

@@ -3,6 +3,7 @@ use crate::bytes::Skb;
 use crate::flow::{ANYONE, Found, ensure, find};
 use crate::icmp_error::icmp_error;
 use crate::judge::{egress_allows, ingress_allows};
+use crate::mistake::mistaken;
 use crate::resume::resumes;
 use crate::scene::Scene;
 use crate::verdict::count;
@@ -66,7 +67,7 @@ pub(crate) fn excused_as_error(skb: Skb, scene: &mut Scene) -> bool {
 /// Keeps a flow for a packet that policy lets pass, if policy would not let the reply pass by itself.
 #[inline(always)]
 pub(crate) fn keep(scene: &Scene) {
-    if !reply_passes(scene) {
+    if !reply_passes(scene) && !mistaken!(NothingKept) {
         ensure(scene);
     }
 }

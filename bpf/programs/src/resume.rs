@@ -1,6 +1,7 @@
 //! TCP in mid-stream without a flow: evicted under a flood, or older than the pod's isolation.
 use crate::class::{NO_SERVICE, service};
 use crate::judge::{allows, egress_allows, ingress_allows};
+use crate::mistake::mistaken;
 use crate::packet::tcp;
 use crate::roles::{only_accepted, only_opened};
 use crate::scene::Scene;
@@ -28,6 +29,9 @@ unsafe extern "C" fn rf_resumes(scene: *const Scene) -> u32 {
 #[inline(always)]
 fn answers(scene: &Scene) -> bool {
     let (source, target, packet) = (&scene.source, &scene.target, &scene.packet);
+    if mistaken!(AnythingResumes) {
+        return true;
+    }
     if target.exists() && !(only_opened(target.ifindex, packet.dst_port) && may_have_opened(scene)) {
         return false;
     }

@@ -7,6 +7,7 @@ use crate::class::{Party, locate};
 use crate::hints::{learn_local, local};
 use crate::judge::Target;
 use crate::maps::{config, endpoint};
+use crate::mistake::mistaken;
 use crate::packet::Packet;
 use crate::verdict::mark;
 use ringfence_abi::{Addr, AddressKind, EndpointValue, Mark, Origin};
@@ -130,6 +131,10 @@ impl Scene {
     /// may tell. False: the packet is a pod's, but nobody can say which.
     #[inline(always)]
     pub(crate) fn find_source(&mut self, skb: Skb) -> bool {
+        if mistaken!(SourceByAddress) {
+            let at = locate(&self.packet.src);
+            return !at.is(AddressKind::LocalPod) || self.source_at(at.owner);
+        }
         // SAFETY: `skb` is the program's context.
         let ifindex = unsafe { (*skb).ingress_ifindex };
         if ifindex != 0 && self.source_at(ifindex) {
@@ -231,7 +236,7 @@ pub(crate) fn owns(endpoint: &EndpointValue, addr: &Addr) -> bool {
 #[inline(always)]
 pub(crate) fn class_by_origin(party: &Party, origin: u32, v6: bool) -> u32 {
     let unproven = party.is(AddressKind::RemoteNode) && origin != Origin::Peer as u32;
-    if !party.is(AddressKind::ThisNode) && !unproven {
+    if mistaken!(MasqueradedIsNode) || (!party.is(AddressKind::ThisNode) && !unproven) {
         return party.class;
     }
     match config() {

@@ -2,6 +2,7 @@
 use crate::bytes::Skb;
 use crate::globals::mark_shift;
 use crate::maps::RF_COUNTERS;
+use crate::mistake::mistaken;
 use crate::packet::{Packet, shape};
 use ringfence_abi::{Counter, Mark, Reason};
 
@@ -58,6 +59,7 @@ pub(crate) fn mark(skb: Skb) -> Mark {
 /// Replaces them.
 #[inline(always)]
 pub(crate) fn stamp(skb: Skb, mark: Mark) {
+    let mark = if mistaken!(MarkBelieved) { Mark(mark.0 | (self::mark(skb).0 & Mark::JUDGED)) } else { mark };
     // SAFETY: as above; classifiers may write the mark.
     unsafe { (*skb).mark = mark.write((*skb).mark, mark_shift()) }
 }

@@ -1,6 +1,6 @@
 //! `cargo xtask test [TIER]`: runs the tiers and sums their results.
 
-use std::process::ExitCode;
+use std::process::{Command, ExitCode};
 use std::time::Instant;
 
 use anyhow::{Context, Result, bail};
@@ -20,6 +20,9 @@ pub(crate) struct Args {
     /// Only this Debian kernel in the kernel tier
     #[arg(long, value_name = "VERSION")]
     kernel: Option<String>,
+    /// Random tests try some ten times as much, the differential millions of packets; takes about an hour more
+    #[arg(long)]
+    long: bool,
 }
 
 /// Tests that need the same things.
@@ -54,8 +57,8 @@ impl Tier {
     }
 }
 
-/// Plants mistakes into the compiler, so it needs a build of its own.
-const SEEDED: &str = "pure_mistakes";
+/// Plant mistakes into the compiler and the programs, so they need a build of their own.
+const SEEDED: [&str; 2] = ["pure_mistakes", "programs_mistakes"];
 
 /// Beginnings of the names of integration/tests/*.rs that need more than cargo.
 const PRIVILEGED: [&str; 3] = ["programs_", "lab_", "kernel_"];
@@ -95,73 +98,92 @@ pub(crate) fn run(args: &Args) -> Result<ExitCode> {
 }
 
 fn run_tier(tier: Tier, args: &Args) -> Result<Counts> {
-    let filter = args.filter.as_deref();
+    let wanted = Wanted { filter: args.filter.as_deref(), long: args.long };
     match tier {
         Tier::All => bail!("`all` is not a tier of its own"),
         Tier::Lint => lint::run(),
-        Tier::Pure => pure(filter),
-        Tier::Programs => privileged("programs_", filter),
+        Tier::Pure => pure(wanted),
+        Tier::Programs => {
+            let mut counts = privileged("programs_", wanted)?;
+            counts += seeded("programs_", wanted)?;
+            Ok(counts)
+        }
         Tier::Lab => {
             setup::lab()?;
-            privileged("lab_", filter)
+            privileged("lab_", wanted)
         }
-        Tier::Kernel => kernel_tier::run(args.kernel.as_deref(), filter),
+        Tier::Kernel => kernel_tier::run(args.kernel.as_deref(), wanted.filter),
     }
 }
 
-fn pure(filter: Option<&str>) -> Result<Counts> {
+/// Which tests, and how much of them.
+#[derive(Clone, Copy)]
+struct Wanted<'a> {
+    filter: Option<&'a str>,
+    long: bool,
+}
+
+impl Wanted<'_> {
+    /// `cargo test`, told so.
+    fn cargo(self) -> Result<Command> {
+        let mut cargo = repo::cargo()?;
+        cargo.arg("test");
+        if self.long {
+            cargo.env("RINGFENCE_LONG", "1");
+        }
+        Ok(cargo)
+    }
+}
+
+fn pure(wanted: Wanted<'_>) -> Result<Counts> {
     setup::build()?;
     let mut counts = Counts::default();
-    let mut others = repo::cargo()?;
+    let mut others = wanted.cargo()?;
     others
-        .args(["test", "--workspace", "--exclude", "ringfence-integration", "--no-fail-fast", "--"])
-        .args(filter);
+        .args(["--workspace", "--exclude", "ringfence-integration", "--no-fail-fast", "--"])
+        .args(wanted.filter);
     counts += runner::tests(&mut others)?;
-    let mut own = repo::cargo()?;
-    own.args(["test", "--package", "ringfence-integration", "--no-fail-fast", "--lib", "--bins"]);
-    let plain = |name: &str| name != SEEDED && !PRIVILEGED.iter().any(|prefix| name.starts_with(prefix));
+    let mut own = wanted.cargo()?;
+    own.args(["--package", "ringfence-integration", "--no-fail-fast", "--lib", "--bins"]);
+    let plain =
+        |name: &str| !SEEDED.contains(&name) && !PRIVILEGED.iter().any(|prefix| name.starts_with(prefix));
     for target in targets(plain)? {
         own.args(["--test", &target]);
     }
-    counts += runner::tests(own.arg("--").args(filter))?;
-    let mut seeded = repo::cargo()?;
-    seeded.args([
-        "test",
-        "--package",
-        "ringfence-integration",
-        "--features",
-        "seeded-mistakes",
-        "--test",
-        SEEDED,
-    ]);
-    counts += runner::tests(seeded.arg("--").args(filter))?;
+    counts += runner::tests(own.arg("--").args(wanted.filter))?;
+    counts += seeded("pure_", wanted)?;
     Ok(counts)
 }
 
+/// Those of [`SEEDED`] whose names begin so.
+fn seeded(prefix: &str, wanted: Wanted<'_>) -> Result<Counts> {
+    let mut cargo = wanted.cargo()?;
+    cargo.args(["--package", "ringfence-integration", "--features", "seeded-mistakes"]);
+    for target in SEEDED.iter().filter(|name| name.starts_with(prefix)) {
+        cargo.args(["--test", target]);
+    }
+    runner::tests(cargo.arg("--").args(wanted.filter))
+}
+
 /// One after another: labs and pinned maps of two tests at once would make timings and leak checks unsure.
-fn privileged(prefix: &str, filter: Option<&str>) -> Result<Counts> {
+fn privileged(prefix: &str, wanted: Wanted<'_>) -> Result<Counts> {
     if !ringfence_bootstrap::is_root() {
         bail!(
             "this tier makes network namespaces and loads eBPF programs: run it as root (sudo -E env PATH=\"$PATH\")"
         );
     }
     setup::build()?;
-    let found = targets(|name| name.starts_with(prefix))?;
+    let found = targets(|name| name.starts_with(prefix) && !SEEDED.contains(&name))?;
     if found.is_empty() {
         bail!("no integration/tests/{prefix}*.rs");
     }
     let binary = build_agent()?;
-    let mut command = repo::cargo()?;
-    command.env("RINGFENCE_BIN", binary).args([
-        "test",
-        "--package",
-        "ringfence-integration",
-        "--no-fail-fast",
-    ]);
+    let mut command = wanted.cargo()?;
+    command.env("RINGFENCE_BIN", binary).args(["--package", "ringfence-integration", "--no-fail-fast"]);
     for target in &found {
         command.args(["--test", target]);
     }
-    runner::tests(command.args(["--", "--test-threads=1"]).args(filter))
+    runner::tests(command.args(["--", "--test-threads=1"]).args(wanted.filter))
 }
 
 /// Builds `ringfence` as the tests run it and says where it is.

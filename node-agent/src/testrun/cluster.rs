@@ -2,6 +2,7 @@
 use super::TestRunError;
 use super::hooks::Hooks;
 use super::node::Node;
+use super::planted::Planted;
 use super::services::Services;
 use crate::apply::bpf::{DatapathError, Sizes};
 use crate::desired::Snapshot;
@@ -22,6 +23,7 @@ pub struct Cluster<'a> {
     cluster_cidrs: Vec<IpNetwork>,
     compiler: Box<dyn Fn() -> Compiler + 'a>,
     sizes: Sizes,
+    planted: Planted,
     spare: Vec<Hooks>,
 }
 
@@ -50,8 +52,8 @@ impl<'a> Cluster<'a> {
     pub fn new(snapshot: Snapshot, sizes: Sizes, compiler: impl Fn() -> Compiler + 'a) -> Self {
         let services = Services::new(&snapshot);
         let (nodes, spare) = (BTreeMap::new(), Vec::new());
-        let cluster_cidrs = Vec::new();
-        Self { snapshot, services, nodes, cluster_cidrs, compiler: Box::new(compiler), sizes, spare }
+        let (cluster_cidrs, planted) = (Vec::new(), Planted::default());
+        Self { snapshot, services, nodes, cluster_cidrs, compiler: Box::new(compiler), sizes, planted, spare }
     }
 
     /// The same with these pod CIDRs of the whole cluster, beside those of its nodes; to be said before packets are sent.
@@ -63,6 +65,12 @@ impl<'a> Cluster<'a> {
     /// Pod CIDRs of the whole cluster.
     pub fn cluster_cidrs(&self) -> &[IpNetwork] {
         &self.cluster_cidrs
+    }
+
+    /// The same, with programs that can be mistaken, and make this mistake if it is one.
+    #[cfg(feature = "seeded-mistakes")]
+    pub fn mistaken(self, mistake: Option<ringfence_abi::mistake::Mistake>) -> Self {
+        Self { planted: Planted::mistake(mistake), ..self }
     }
 
     /// Another snapshot of the same cluster: compiled by the same compilers, with everything remembered.
@@ -127,7 +135,7 @@ impl<'a> Cluster<'a> {
         let failed = |source| TestRunError::Datapath { node: name.to_owned(), source };
         let hooks = match self.spare.pop() {
             Some(hooks) => hooks,
-            None => Hooks::load(&self.sizes).map_err(failed)?,
+            None => Hooks::load(&self.sizes, self.planted).map_err(failed)?,
         };
         let node = Node::new(name, (&self.snapshot, &self.cluster_cidrs), (self.compiler)(), hooks)?;
         self.nodes.insert(name.to_owned(), node);

@@ -3,7 +3,7 @@
 //! As netfilter does it: what a connection's first packet met holds for all others, both ways; an ICMP error is
 //! translated, inside and out, like a packet of the direction opposite to the one it quotes
 //! (`nf_nat_icmp_reply_translation`, net/netfilter/nf_nat_core.c).
-use super::wire::{self, Tuple};
+use super::wire::{self, Numbers, Tuple};
 use std::collections::HashMap;
 use std::net::IpAddr;
 
@@ -31,19 +31,21 @@ impl Conntrack {
     }
 
     /// Enters a connection that begins with `tuple`, whose destination has become `dst` and whose source becomes what
-    /// `source` says. Returns how its packets leave; `None` if they could not be told from another connection's.
+    /// `source` says. Returns how its packets leave; `None` if they could not be told from another connection's, as of a
+    /// protocol without ports: netfilter drops those when it confirms them (`__nf_conntrack_confirm`).
     pub(super) fn begin(&mut self, tuple: Tuple, dst: (IpAddr, u16), source: Source) -> Option<Tuple> {
         let mut leaves = Tuple { dst, ..tuple };
         if let Source::Become(address) = source {
             leaves.src.0 = address;
         }
-        // Two clients behind one address: the later one's port is changed.
+        // Two clients behind one address: the later one's port is changed, and an echo's identifier, which is both ports.
         while leaves != tuple && self.known.contains_key(&leaves.reversed()) {
-            if leaves.src.1 == 0 {
-                return None;
-            }
+            let numbers = wire::numbers(tuple.protocol)?;
             self.next_port = self.next_port.wrapping_add(1);
             leaves.src.1 = 40_000 + self.next_port % 20_000;
+            if numbers == Numbers::Identifier {
+                leaves.dst.1 = leaves.src.1;
+            }
         }
         self.known.insert(tuple, leaves);
         self.known.insert(leaves.reversed(), tuple.reversed());

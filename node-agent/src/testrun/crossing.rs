@@ -7,7 +7,7 @@ use super::journey::{End, Journey, Loss};
 use super::node::{Node, Out};
 use super::services::Client;
 use super::walk::{Chances, Crossing, MESH_IFINDEX, Next};
-use super::wire::{self, Meaning, Tuple};
+use super::wire::{self, Meaning, Numbers, Tuple};
 use ringfence_abi::names;
 use std::net::IpAddr;
 
@@ -153,9 +153,12 @@ impl Cluster<'_> {
     }
 }
 
-/// Records that a known connection's packet has another destination behind this node than before it.
+/// Records that a known connection's packet has another destination behind this node than before it. An echo's
+/// identifier is no part of that.
 fn note(journey: &mut Journey, tuple: Tuple, leaves: Option<Tuple>) {
-    if let Some(leaves) = leaves.filter(|leaves| leaves.dst != tuple.dst) {
+    let ports = wire::numbers(tuple.protocol) == Some(Numbers::Ports);
+    let other = |leaves: &Tuple| leaves.dst.0 != tuple.dst.0 || (ports && leaves.dst.1 != tuple.dst.1);
+    if let Some(leaves) = leaves.filter(other) {
         journey.translated = Some(leaves.dst);
     }
 }

@@ -1,6 +1,7 @@
 //! The programs and tables of one node, loaded for test runs: nothing is pinned or attached.
 use super::TestRunError;
-use crate::apply::bpf::{DatapathError, Maps, Sizes, clear, object, taken};
+use super::planted::Planted;
+use crate::apply::bpf::{DatapathError, Maps, Sizes, clear, taken};
 use crate::policy::tables::Tables;
 use aya::maps::{HashMap, MapData};
 use aya::programs::{SchedClassifier, TestRun, TestRunOptions};
@@ -64,7 +65,7 @@ impl Hooks {
     ///
     /// # Errors
     /// [`DatapathError`]: the object, a map.
-    pub(super) fn load(sizes: &Sizes) -> Result<Self, DatapathError> {
+    pub(super) fn load(sizes: &Sizes, planted: Planted) -> Result<Self, DatapathError> {
         let (shift, link) = (Mark::SHIFT_DEFAULT, LINK as u32);
         let mut loader = EbpfLoader::new();
         loader.override_global(names::GLOBAL_MARK_SHIFT, &shift, true);
@@ -73,8 +74,9 @@ impl Hooks {
         for name in names::MAPS {
             loader.map_max_entries(name, sizes.get(name));
         }
-        let mut object =
-            loader.load(object::OBJECT).map_err(|source| DatapathError::Load { source: Box::new(source) })?;
+        let object = planted.object(&mut loader);
+        let loaded = loader.load(object);
+        let mut object = loaded.map_err(|source| DatapathError::Load { source: Box::new(source) })?;
         let fragments = taken(&mut object, names::FRAGMENTS)?;
         let maps = Maps::of_object(&mut object)?;
         Ok(Self {

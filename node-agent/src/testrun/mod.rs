@@ -10,6 +10,7 @@
 //! |---|---|
 //! | `netns` | a network namespace with the devices that test runs want |
 //! | `hooks` | programs and tables of one node; running one program on one packet |
+//! | `planted` | the shipped programs, or such as make a mistake that a test plants |
 //! | `node` | addresses, routes, which source packets leave with |
 //! | `services`, `conntrack` | what kube-proxy and portmap translate, and what is remembered of it |
 //! | `cluster` | the nodes of a snapshot |
@@ -30,6 +31,7 @@ mod hooks;
 mod journey;
 mod netns;
 mod node;
+mod planted;
 mod services;
 mod walk;
 mod wire;

@@ -26,6 +26,23 @@ pub(super) struct Tuple {
     pub(super) protocol: u8,
 }
 
+/// What connections of a protocol between the same addresses are told apart by.
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+pub(super) enum Numbers {
+    Ports,
+    /// An echo's, the same both ways.
+    Identifier,
+}
+
+/// `None`: by nothing.
+pub(super) fn numbers(protocol: u8) -> Option<Numbers> {
+    match protocol {
+        TCP | UDP | SCTP => Some(Numbers::Ports),
+        ICMP | ICMPV6 => Some(Numbers::Identifier),
+        _ => None,
+    }
+}
+
 impl Tuple {
     /// The other way.
     pub(super) fn reversed(self) -> Self {

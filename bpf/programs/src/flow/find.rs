@@ -4,6 +4,7 @@ use super::prove::allowed;
 use super::time::{idle, now, touch};
 use crate::icmp_error::is_error;
 use crate::maps::RF_FLOWS;
+use crate::mistake::mistaken;
 use crate::packet::{Packet, protocol, sctp, tcp};
 use crate::verdict::count;
 use ringfence_abi::Counter;
@@ -49,7 +50,7 @@ pub(crate) fn find(packet: &Packet, generation: u32, sender: u32, receiver: u32)
 unsafe extern "C" fn rf_find(packet: *const Packet, generation: u32, sender: u32, receiver: u32) -> u32 {
     // SAFETY: as above.
     let Some(packet) = (unsafe { packet.as_ref() }) else { return Found::NOTHING };
-    if !packet.whole() || opens(packet) {
+    if !packet.whole() || (opens(packet) && !mistaken!(SynIsReply)) {
         return Found::NOTHING;
     }
     let at = directed(packet);
@@ -68,7 +69,7 @@ unsafe extern "C" fn rf_find(packet: *const Packet, generation: u32, sender: u32
     if strangers || idle(&at.key, flow, now) || !plausible(packet, opener) {
         return Found::NOTHING;
     }
-    if flow.generation != generation {
+    if flow.generation != generation && !mistaken!(GenerationIgnored) {
         return Found::STALE;
     }
     touch(value, packet, !opener, now);
@@ -115,7 +116,7 @@ pub(super) fn opens(packet: &Packet) -> bool {
 #[inline(always)]
 fn plausible(packet: &Packet, opener: bool) -> bool {
     match (packet.protocol, packet.kind) {
-        (protocol::ICMP, 8) | (protocol::ICMPV6, 128) => opener,
+        (protocol::ICMP, 8) | (protocol::ICMPV6, 128) => opener || mistaken!(EchoRequestIsReply),
         (protocol::ICMP, 0) | (protocol::ICMPV6, 129) => !opener,
         _ => !is_error(packet),
     }

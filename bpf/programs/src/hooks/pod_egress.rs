@@ -8,6 +8,7 @@ use crate::hints;
 use crate::icmp_error::is_error;
 use crate::judge::{allows, egress_allows, ingress_allows};
 use crate::maps::{config, endpoint, generation};
+use crate::mistake::mistaken;
 use crate::packet::Packet;
 use crate::parse::{Link, ethernet};
 use crate::pass::{excused, excused_as_error, excused_without_flow, replies};
@@ -62,6 +63,10 @@ fn pod_egress(ctx: TcContext) -> i32 {
     }
     let isolated = config.flags & Config::ANY_ISOLATED != 0;
     match if isolated { judge(skb, &mut scene) } else { Judged::Not } {
+        Judged::Not if mistaken!(NodeIsTheEnd) && scene.to.is(AddressKind::ThisNode) => {
+            stamp(skb, entered.with(Mark::JUDGED));
+        }
+        Judged::Both if mistaken!(RepliesLeftToTheEnd) => stamp(skb, entered),
         Judged::Not => stamp(skb, entered),
         Judged::Egress => stamp(skb, entered.with(Mark::EGRESS_JUDGED)),
         Judged::Both => stamp(skb, entered.with(Mark::JUDGED)),
@@ -80,7 +85,7 @@ fn impostor(packet: &Packet, pod: &EndpointValue) -> Option<Reason> {
     if source.is_none() || is_link_local(source) {
         return if is_neighbour(packet) { None } else { Some(Reason::LinkLocal) };
     }
-    if owns(pod, source) { None } else { Some(Reason::SpoofedPod) }
+    if owns(pod, source) || mistaken!(SourceUnchecked) { None } else { Some(Reason::SpoofedPod) }
 }
 
 enum Judged {

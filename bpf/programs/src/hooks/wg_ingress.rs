@@ -5,6 +5,7 @@ use crate::class::locate;
 use crate::fragment::follow;
 use crate::judge::ingress_allows;
 use crate::maps::{config, generation};
+use crate::mistake::mistaken;
 use crate::parse::{Link, mesh};
 use crate::pass::{excused_as_error, excused_without_flow, goes_on, keep, replies};
 use crate::scene::Scene;
@@ -37,7 +38,7 @@ fn wg_ingress(ctx: TcContext) -> i32 {
     let isolated = config.flags & Config::ANY_ISOLATED != 0;
     let entered = Mark::entered(Origin::Peer);
     if !scene.target.exists() {
-        if !scene.to.is(AddressKind::ThisNode) {
+        if !scene.to.is(AddressKind::ThisNode) && !mistaken!(DestinationUnchecked) {
             return drop(Reason::NotLocal);
         }
         if !isolated {

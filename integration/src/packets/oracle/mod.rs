@@ -10,13 +10,16 @@
 //!
 //! Where the documents lay nothing down, the oracle says so ([`Tri::Maybe`]); the test counts how often.
 
+mod dialling;
 mod ends;
 mod errors;
+mod fragments;
 mod history;
 mod policy;
 mod rules;
 mod services;
 mod source;
+mod whole;
 
 pub use ends::{Known, Who};
 pub use history::{History, Record};

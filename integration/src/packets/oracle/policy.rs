@@ -66,6 +66,11 @@ impl Judged {
     pub fn both(self) -> Tri {
         self.egress.and(self.ingress)
     }
+
+    /// In each direction, either.
+    pub fn or(self, other: Self) -> Self {
+        Self { egress: self.egress.or(other.egress), ingress: self.ingress.or(other.ingress) }
+    }
 }
 
 impl Known {
