@@ -62,9 +62,11 @@ impl Reconciler {
         let mut tick = interval(TICK);
         tick.set_missed_tick_behavior(MissedTickBehavior::Delay);
         loop {
+            let now = Instant::now();
             let waiting = self.waiting.iter().map(Waiting::deadline);
-            let due = waiting.chain(self.pace.due()).min();
-            let deaf = self.pace.deaf_until(Instant::now());
+            // One that is past and was not tried (devices could not be listed) is left to the tick.
+            let due = waiting.chain(self.pace.due().filter(|due| *due > now)).min();
+            let deaf = self.pace.deaf_until(now);
             tokio::select! {
                 // Cancel-safe: a token stays cancelled.
                 () = inputs.stop.cancelled() => break,
@@ -98,7 +100,9 @@ impl Reconciler {
 
     /// Brings the kernel to where it shall be.
     async fn round(&mut self) {
-        let Some(found) = self.troubles.note("devices", devices(&self.netlink).await) else { return };
+        let Some(found) = self.troubles.note("devices", devices(&self.netlink).await) else {
+            return self.settle();
+        };
         self.devices = found;
         self.forget_gone();
         // Nothing is programmed before every watch has synced: half of the objects would cut connections.

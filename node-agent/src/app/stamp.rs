@@ -1,8 +1,7 @@
-//! When policy last changed for somebody who is already there; see [`abi::Config::changed`].
+//! When policy last changed for somebody who is already there; see [`ringfence_abi::Config::changed`].
 use crate::plan::datapath::{Action, Plan};
 use crate::policy::tables::Tables;
 use nix::time::{ClockId, clock_gettime};
-use ringfence_abi as abi;
 
 /// Whether a plan changes what is said of anybody who is already there; a new pod or peer changes nothing for others.
 pub(super) fn restricts(plan: &Plan, observed: &Tables) -> bool {
@@ -19,7 +18,7 @@ pub(super) fn restricts(plan: &Plan, observed: &Tables) -> bool {
 }
 
 /// Stamps every configuration of a plan from where the generation moves on with the present time; see
-/// [`abi::Config::changed`].
+/// [`ringfence_abi::Config::changed`].
 pub(super) fn stamp(plan: &mut Plan, generation: u32) {
     let now = monotonic_seconds();
     for action in plan.enforce.iter_mut().chain(&mut plan.retire) {
