@@ -13,10 +13,10 @@
 //! | [`epoch`] | the numbers of keys, which alternate between the planes |
 //! | [`store`] | private keys on disk: atomic, synced, never overwritten, refused when damaged or exposed |
 //! | [`publication`] | what a node tells its peers: public keys, epochs, ports, underlay addresses |
+//! | [`rotation`] | from one epoch to the next: a pure state machine `(state, now, event) -> (state, actions)` |
 //!
-//! The rotation from one epoch to the next, a pure state machine `(state, now, event) -> (state, actions)`,
-//! belongs in a module `protocol` beside these; it decides when [`store::KeyStore::retire`] and
-//! [`store::KeyStore::create`] are called, and this crate's other modules do not decide anything for it.
+//! [`rotation`] decides when [`store::KeyStore::retire`] and [`store::KeyStore::create`] are called; the other modules
+//! decide nothing for it.
 //!
 //! The crate does file IO with `std` and nothing else: no sockets, no netlink, no async, no clock.
 
@@ -24,6 +24,7 @@ pub mod epoch;
 pub mod key;
 pub mod plane;
 pub mod publication;
+pub mod rotation;
 pub mod store;
 
 pub use epoch::{Epoch, EpochError};

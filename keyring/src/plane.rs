@@ -96,12 +96,15 @@ impl From<Plane> for String {
     }
 }
 
-/// A value for each plane.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, Default)]
+/// A value for each plane. In serde an object whose fields bear the devices' names.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, Default, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
 pub struct PerPlane<T> {
     /// Of `rf-wg0`.
+    #[serde(rename = "rf-wg0")]
     pub zero: T,
     /// Of `rf-wg1`.
+    #[serde(rename = "rf-wg1")]
     pub one: T,
 }
 

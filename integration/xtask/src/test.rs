@@ -60,6 +60,9 @@ impl Tier {
 /// Plant mistakes into the compiler and the programs, so they need a build of their own.
 const SEEDED: [&str; 2] = ["pure_mistakes", "programs_mistakes"];
 
+/// Those of keyring/tests/ that plant mistakes into the rotation protocol.
+const ROTATION: [&str; 2] = ["rotation", "rotation_model"];
+
 /// Beginnings of the names of integration/tests/*.rs that need more than cargo.
 const PRIVILEGED: [&str; 3] = ["programs_", "lab_", "kernel_"];
 
@@ -152,6 +155,13 @@ fn pure(wanted: Wanted<'_>) -> Result<Counts> {
     }
     counts += runner::tests(own.arg("--").args(wanted.filter))?;
     counts += seeded("pure_", wanted)?;
+    // The model checker sees hundreds of thousands of states: not with a debug build.
+    let mut rotation = repo::cargo()?;
+    rotation.args(["test", "--release", "--package", "ringfence-keyring", "--features", "seeded-mistakes"]);
+    for target in ROTATION {
+        rotation.args(["--test", target]);
+    }
+    counts += runner::tests(rotation.args(["--no-fail-fast", "--"]).args(wanted.filter))?;
     Ok(counts)
 }
 

@@ -1,0 +1,172 @@
+//! What is read of nodes, and what of it is believed.
+
+use std::sync::Arc;
+
+use super::Mistake;
+use super::action::{Action, Refusal, Remake, Report};
+use super::moment::{Moment, STALENESS};
+use super::published::{NodeName, NodeUid, Published};
+use super::record::Known;
+use super::state::{Peer, State};
+use crate::plane::{PerPlane, Plane};
+
+/// A serial that grows by more than this at once is nobody's honest one.
+const MAX_LEAP: u64 = 1 << 20;
+
+impl State {
+    pub(super) fn joined(&mut self, now: Moment, node: NodeName, uid: NodeUid, actions: &mut Vec<Action>) {
+        if node == self.me || self.peers.get(&node).is_some_and(|peer| peer.uid == uid) {
+            return;
+        }
+        if let Some(old) = self.peers.get(&node).map(|peer| peer.uid.clone()) {
+            self.left(&node, &old, actions);
+        }
+        self.record.peers.insert(node.clone(), Known { uid: uid.clone(), serial: 0 });
+        self.unsaved = true;
+        self.peers.insert(node, Peer::new(uid, now));
+    }
+
+    pub(super) fn left(&mut self, node: &NodeName, uid: &NodeUid, actions: &mut Vec<Action>) {
+        if self.peers.get(node).is_none_or(|peer| peer.uid != *uid) {
+            return;
+        }
+        self.detach(node, actions);
+        self.peers.remove(node);
+        self.record.peers.remove(node);
+        self.outdated.remove(node);
+        self.unsaved = true;
+        self.hold(node);
+    }
+
+    /// Takes a peer off the mesh, for good or until it is admitted.
+    pub(super) fn detach(&mut self, node: &NodeName, actions: &mut Vec<Action>) {
+        let Some(peer) = self.peers.get_mut(node) else { return };
+        let configured = std::mem::take(&mut peer.configured);
+        for (plane, _) in configured.iter().filter(|(_, key)| key.is_some()) {
+            actions.push(Action::RemovePeer { peer: node.clone(), plane });
+        }
+        if peer.sending.take().is_some() {
+            actions.push(Action::RemoveRoute { peer: node.clone() });
+        }
+        (peer.published, peer.proven, peer.told) = (None, false, None);
+        (peer.off, peer.probing) = (PerPlane::default(), PerPlane::default());
+        self.hold(node);
+    }
+
+    pub(super) fn read(&mut self, now: Moment, published: Arc<Published>, actions: &mut Vec<Action>) {
+        if published.node == self.me {
+            self.read_own(&published, actions);
+            return;
+        }
+        let node = published.node.clone();
+        if let Err(why) = self.judge(now, &published) {
+            if let Some(why) = why {
+                actions.push(Action::Report(Report::Refused { node, why }));
+            }
+            return;
+        }
+        if let Some(known) = self.record.peers.get_mut(&node)
+            && known.serial != published.serial
+        {
+            known.serial = published.serial;
+            self.unsaved = true;
+        }
+        let seen = published.outdated.get(&self.me).copied().unwrap_or(0);
+        if let Some(peer) = self.peers.get_mut(&node) {
+            peer.published = Some(published);
+            peer.stale_since = None;
+        }
+        if self.outdated.remove(&node).is_some() {
+            self.publish(actions);
+        }
+        self.attend(&node, actions);
+        if seen > self.record.serial && seen - self.record.serial <= MAX_LEAP && !self.record.remaking {
+            self.record.serial = seen;
+            self.remake(Remake::PeersSawNewer, actions);
+        }
+    }
+
+    /// Whether a publication is news that may be believed. `Err(None)`: it is known already.
+    fn judge(&mut self, now: Moment, published: &Published) -> Result<(), Option<Refusal>> {
+        let uid = &published.uid;
+        if self.record.is_revoked(uid) {
+            return Err(Some(Refusal::Revoked { uid: uid.to_string() }));
+        }
+        let known = self.record.peers.get(&published.node).filter(|known| known.uid == *uid);
+        let (Some(known), Some(peer)) = (known, self.peers.get_mut(&published.node)) else {
+            return Err(Some(Refusal::NotAMember { uid: uid.to_string() }));
+        };
+        let serial = published.serial;
+        if serial < known.serial && !self.seeded.makes(Mistake::OldPublication) {
+            peer.stale_since.get_or_insert(now);
+            return Err(Some(Refusal::Old { serial, seen: known.serial }));
+        }
+        match &peer.published {
+            Some(before) if **before == *published => return Err(None),
+            Some(before) if before.serial == serial => return Err(Some(Refusal::Contradiction { serial })),
+            _ => {}
+        }
+        self.owners(published).map_or(Ok(()), |refusal| Err(Some(refusal)))
+    }
+
+    /// A key that somebody else had first.
+    fn owners(&self, published: &Published) -> Option<Refusal> {
+        let foreign = |key: &crate::PublicKey| {
+            if self.record.keys.iter().any(|(_, own)| own.is_some_and(|own| own.public == *key)) {
+                return Some(self.me.clone());
+            }
+            let judged = self.record.judged.values().find(|judgement| {
+                judgement.revoked && judgement.node != published.node && judgement.keys.contains(key)
+            });
+            if let Some(judged) = judged {
+                return Some(judged.node.clone());
+            }
+            let has = |peer: &Peer| {
+                Plane::ALL.into_iter().any(|plane| peer.key(plane).is_some_and(|has| has.public == *key))
+            };
+            self.peers
+                .iter()
+                .find(|(name, peer)| **name != published.node && has(peer))
+                .map(|(name, _)| name.clone())
+        };
+        published.keys().find_map(|key| {
+            let owner = foreign(&key)?.to_string();
+            Some(Refusal::ForeignKey { fingerprint: key.fingerprint(), owner })
+        })
+    }
+
+    /// Our own object: what is there must be what we wrote last.
+    fn read_own(&mut self, published: &Published, actions: &mut Vec<Action>) {
+        if published.uid != self.record.node_uid {
+            return;
+        }
+        let ours = self.published();
+        let same = ours.as_deref() == Some(published);
+        if same {
+            self.acknowledged = self.acknowledged.max(published.serial);
+        } else if published.serial < self.record.serial {
+            // Restored from a backup, or an old event: what we have is newer.
+            actions.extend(ours.map(Action::Publish));
+        } else if !self.record.remaking && !self.seeded.makes(Mistake::UseOldDisk) {
+            self.record.serial = published.serial;
+            self.remake(Remake::DiskIsOld, actions);
+        }
+    }
+
+    /// Publishes whose publications have been older than what was seen for so long that nothing late explains it.
+    pub(super) fn call_outdated(&mut self, now: Moment, actions: &mut Vec<Action>) {
+        let stale = self.peers.iter().filter(|(name, peer)| {
+            let stale = peer.stale_since.is_some_and(|since| now.since(since) >= STALENESS);
+            stale && !self.outdated.contains_key(*name)
+        });
+        let stale: Vec<NodeName> = stale.map(|(name, _)| name.clone()).collect();
+        for name in &stale {
+            if let Some(known) = self.record.peers.get(name) {
+                self.outdated.insert(name.clone(), known.serial);
+            }
+        }
+        if !stale.is_empty() {
+            self.publish(actions);
+        }
+    }
+}
