@@ -1,7 +1,7 @@
 //! Nodes' agents: one process each, started, ended and asked as on a real node.
 use super::machine::Machine;
 use super::namespaces::Depth;
-use super::{Lab, LabError, parallel};
+use super::{Lab, LabError, parallel, patience};
 use crate::control::{Reply, Request, SOCKET, exchange};
 use crate::model::SourceVersion;
 use crate::status::StatusReport;
@@ -55,9 +55,9 @@ impl Lab {
         let log = self.log(node, "agent");
         let Some(agent) = self.node_mut(node)?.agent.take() else { return Ok(()) };
         agent.signal(if at_once { Signal::SIGKILL } else { Signal::SIGTERM });
-        if !agent.ends_within(DRAIN) {
+        if !agent.ends_within(patience::patience(DRAIN)) {
             let what = format!("the agent of {node} to stop");
-            return Err(LabError::Timeout { what, seconds: DRAIN.as_secs(), log });
+            return Err(LabError::Timeout { what, seconds: patience::seconds(DRAIN.as_secs()), log });
         }
         self.save()
     }
@@ -75,7 +75,7 @@ impl Lab {
         let refused = |why: String| LabError::Refused { what: format!("the status of node {node}"), why };
         // The socket as the host finds it: in the machine's own /run.
         let socket = in_machine(self.machine(node)?, Path::new("/run/ringfence")).join(SOCKET);
-        match exchange(&socket, &Request::Status, PATIENCE) {
+        match exchange(&socket, &Request::Status, patience::patience(PATIENCE)) {
             Ok(Reply::Report(report)) => Ok(*report),
             Ok(other) => Err(refused(format!("the agent answered {other:?}"))),
             Err(e) => Err(refused(e.to_string())),
@@ -86,9 +86,10 @@ impl Lab {
     /// the cluster's directory holds, what agents have published there included.
     ///
     /// # Errors
-    /// [`LabError::Timeout`] after `seconds`, naming who is late and with what; [`LabError::Manifests`] if the directory
-    /// cannot be read.
+    /// [`LabError::Timeout`] after `seconds` (on a slow machine more), naming who is late and with what;
+    /// [`LabError::Manifests`] if the directory cannot be read.
     pub fn settle(&self, seconds: u64) -> Result<(), LabError> {
+        let seconds = patience::seconds(seconds);
         let until = Instant::now() + Duration::from_secs(seconds);
         loop {
             let version = directory::version(&self.source())?;

@@ -71,8 +71,8 @@ pub struct PeerSpec {
     pub allowed: BTreeSet<IpNetwork>,
     /// Seconds; 0 is off.
     pub keepalive: u16,
-    /// Which side sends the first keepalive, and so begins the handshake. The other side's is set once there is one:
-    /// two nodes that begin at the same instant hold each other up.
+    /// Which side sends the first keepalive, and so begins the handshake. The other side waits half a second for it: two
+    /// nodes that begin at the same instant hold each other up.
     pub begins: bool,
 }
 

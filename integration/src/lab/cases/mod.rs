@@ -1,0 +1,5 @@
+//! What a lab must do on either WireGuard: the tests in `integration/tests` call these.
+
+pub mod plaintext;
+pub mod reboot;
+pub mod spoofing;
