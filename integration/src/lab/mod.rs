@@ -6,10 +6,13 @@ mod ask;
 mod capture;
 pub mod cases;
 mod frame;
+mod talk;
 mod tap;
+mod upgrade;
 
 pub use capture::Capture;
 pub use frame::{Frame, Kind};
+pub use talk::{Talk, all_whole, finish, none_answered, unix_ms};
 pub use tap::{Heard, Tap};
 
 use anyhow::{Context, Result, bail, ensure};
@@ -66,13 +69,6 @@ impl Lab {
         let wireguard = chosen.as_deref().map(|backend| ["--wireguard", backend]);
         let wireguard = wireguard.as_ref().map_or(&[][..], |words| &words[..]);
         self.lab(&["up"], &[wireguard, arguments, &[&path]].concat()).map(drop)
-    }
-
-    /// A copy of the binary under another name, as an upgrade installs one.
-    pub fn another_binary(&self) -> Result<PathBuf> {
-        let path = self.manifests.path().join("ringfence-next");
-        fs::copy(&self.binary, &path)?;
-        Ok(path)
     }
 
     fn ringfence(&self, arguments: &[&str]) -> Result<String> {

@@ -134,12 +134,12 @@ pub fn through_all_events(lab: &Lab) -> Result<()> {
     all_reach(lab, Duration::from_secs(1))?;
     nothing_in_the_clear(lab, &capture, "agents killed")?;
 
-    let next = lab.another_binary()?;
+    let next = lab.another_build()?;
     for node in NODES {
         lab.lab(&["agent", "start"], &["--binary", &next.to_string_lossy(), node])?;
     }
     wait(2);
-    nothing_in_the_clear(lab, &capture, "agents started again, from another binary")?;
+    nothing_in_the_clear(lab, &capture, "agents started again, of another build")?;
 
     for device in ["rf-wg0", "rf-wg1"] {
         lab.shell("node/node1", &format!("ip link del {device}"))?;
