@@ -13,6 +13,8 @@ use std::sync::atomic::{AtomicU64, AtomicUsize, Ordering};
 
 const PACKETS: u64 = 100_000;
 const LONG: u64 = 3_000_000;
+/// Packets between two lines of progress.
+const PROGRESS: usize = 250_000;
 /// Packets of one cluster.
 const EACH: usize = 240;
 /// Each keeps programs of its own; more only wait for each other.
@@ -30,7 +32,10 @@ fn every_packet_fares_as_the_oracle_says() {
                 let (tally, mismatch) = exchange
                     .run(seed.fetch_add(1, Ordering::Relaxed), EACH)
                     .unwrap_or_else(|e| panic!("{e:#}"));
-                compared.fetch_add(tally.compared(), Ordering::Relaxed);
+                let before = compared.fetch_add(tally.compared(), Ordering::Relaxed);
+                if before / PROGRESS < (before + tally.compared()) / PROGRESS {
+                    println!("{before} packets compared");
+                }
                 total.add(&tally);
                 wrong.extend(mismatch);
             }

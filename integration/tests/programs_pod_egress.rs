@@ -164,7 +164,7 @@ fn an_endpoint_is_found_also_where_another_has_its_place_or_none() -> Result<()>
     for ifindex in [0, VETH_A + NearEndpoint::LEN] {
         // Whoever reads this instead would let the packet pass.
         let free = EndpointValue { ingress_profile: 0, egress_profile: 0, ..world.a };
-        world.rig.set_near(VETH_A, NearEndpoint { ifindex, pad: 0, value: free })?;
+        world.rig.set_near(VETH_A, NearEndpoint { ifindex, value: free, ..NearEndpoint::default() })?;
         let out = world.from_a(&packet)?;
         assert!(out.dropped(Reason::PolicyEgress, FROM_POD), "{out:?}");
     }

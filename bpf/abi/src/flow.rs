@@ -112,11 +112,58 @@ pub struct Hint {
     pub local: u32,
     /// Not 0: a pod whose ifindex ends in the sixteen bits that are the index may have something to reply to.
     pub replies: u32,
+    /// A pod's port to which flows lead: the ifindex (its last sixteen bits) above, the port below. The index is one half
+    /// by exclusive or with the other.
+    pub served: u32,
+    /// Zero.
+    pub pad: u32,
 }
 
 impl Hint {
     /// Entries of `RF_HINTS`.
     pub const LEN: u32 = 65_536;
+}
+
+/// Element of `RF_RECENT` (array): two flows between local pods that were just found on one CPU. They spare looking for the
+/// flow for a second or so.
+#[repr(C)]
+#[derive(Clone, Copy, PartialEq, Eq, Debug, Default)]
+pub struct Recent {
+    /// Zero; see [`crate::NearEndpoint::lead`].
+    pub lead: [u32; 2],
+    /// Either may be looked for.
+    pub ways: [RecentFlow; 2],
+    /// Zero.
+    pub rest: [u32; 2],
+}
+
+/// A flow that was just found, as its packets in one direction show it at one hook.
+#[repr(C)]
+#[derive(Clone, Copy, PartialEq, Eq, Debug, Default)]
+pub struct RecentFlow {
+    /// `bpf_jiffies64` when the flow was found, its lower half; worth nothing [`Recent::LIFE`] later.
+    pub found: u32,
+    /// The policy generation under which it was found.
+    pub generation: u32,
+    /// [`crate::EndpointValue::id`] of the pod that sends; 0: nothing is here.
+    pub sender: u32,
+    /// And of the one that receives.
+    pub receiver: u32,
+    /// Source port in the lower half, destination port in the upper, as they lie in the header.
+    pub ports: u32,
+    /// IP protocol number, [`Recent::V6`], [`Recent::REPLY`].
+    pub what: u32,
+}
+
+impl Recent {
+    /// Elements for each CPU that the machine may have; a CPU uses its own only, by its number.
+    pub const EACH: u32 = 2048;
+    /// Jiffies: 0.25 s to 2.5 s, by the kernel's `CONFIG_HZ`.
+    pub const LIFE: u32 = 250;
+    /// In `what`: between the pods' IPv6 addresses.
+    pub const V6: u32 = 0x100;
+    /// In `what`: met where it enters the node, and a reply.
+    pub const REPLY: u32 = 0x200;
 }
 
 impl PortRoles {

@@ -18,7 +18,7 @@ layout! {
     AddressValue = 12,
     PrefixValue = 8,
     EndpointValue = 56,
-    NearEndpoint = 64,
+    NearEndpoint = 128,
     ServiceKey = 20,
     ServiceValue = 4,
     PolicyKey = 8,
@@ -29,6 +29,8 @@ layout! {
     FragmentKey = 40,
     FragmentValue = 16,
     PortRoles = 16384,
-    Hint = 8,
+    Hint = 16,
+    RecentFlow = 24,
+    Recent = 64,
     Config = 24,
 }

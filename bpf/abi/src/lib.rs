@@ -18,7 +18,7 @@ pub mod tables;
 
 pub use addr::Addr;
 pub use config::Config;
-pub use flow::{FlowKey, FlowValue, FragmentKey, FragmentValue, Hint, PortRoles};
+pub use flow::{FlowKey, FlowValue, FragmentKey, FragmentValue, Hint, PortRoles, Recent, RecentFlow};
 pub use mark::{Mark, Origin};
 pub use reason::{Counter, Reason};
 pub use tables::{

@@ -53,4 +53,6 @@ mistakes! {
     PortsSwapped = 16,
     /// What was masqueraded to the node's address counts as the node's own.
     MasqueradedIsNode = 17,
+    /// A flow serves whoever bears its addresses, be it another pod than then.
+    FlowOfStrangers = 18,
 }

@@ -23,15 +23,17 @@ pub const FRAGMENTS: &str = "RF_FRAGMENTS";
 pub const ROLES: &str = "RF_ROLES";
 /// sixteen bits `-> Hint`, array of [`crate::Hint::LEN`]; only programs use it. It must live as long as the flows do.
 pub const HINTS: &str = "RF_HINTS";
+/// CPU and hash `-> Recent`, array of [`crate::Recent::EACH`] times the CPUs there may be; only programs use it.
+pub const RECENT: &str = "RF_RECENT";
 /// `Reason` or `Counter` as index `-> u64` packets, per-CPU array.
 pub const COUNTERS: &str = "RF_COUNTERS";
 /// 0 `-> Config`, array.
 pub const CONFIG: &str = "RF_CONFIG";
 
 /// Every table, in no order.
-pub const MAPS: [&str; 13] = [
-    ADDRESSES, PREFIXES, ENDPOINTS, NEAR, SERVICES, POLICY, PORTS, FLOWS, FRAGMENTS, ROLES, HINTS, COUNTERS,
-    CONFIG,
+pub const MAPS: [&str; 14] = [
+    ADDRESSES, PREFIXES, ENDPOINTS, NEAR, SERVICES, POLICY, PORTS, FLOWS, FRAGMENTS, ROLES, HINTS, RECENT,
+    COUNTERS, CONFIG,
 ];
 
 /// Host side of a veth, tc ingress.

@@ -85,17 +85,21 @@ impl EndpointValue {
 #[repr(C)]
 #[derive(Clone, Copy, PartialEq, Eq, Debug, Default)]
 pub struct NearEndpoint {
+    /// Zero. The kernel begins an array's elements 8 bytes before a cache line (6.18: offset 312), so what follows is one.
+    pub lead: [u32; 2],
     /// Whose it is; 0: nobody's.
     pub ifindex: u32,
     /// Zero.
     pub pad: u32,
     /// The endpoint.
     pub value: EndpointValue,
+    /// Zero.
+    pub rest: [u32; 14],
 }
 
 impl NearEndpoint {
     /// Entries of `RF_NEAR`.
-    pub const LEN: u32 = 16_384;
+    pub const LEN: u32 = 8192;
 
     /// The place of a veth.
     #[inline(always)]

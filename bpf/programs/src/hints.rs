@@ -48,3 +48,31 @@ pub(crate) fn learn_replies(ifindex: u32) {
         }
     }
 }
+
+/// Whether flows lead to this port (network byte order) of a pod, so that what it sends from there may be a reply.
+#[inline(always)]
+pub(crate) fn served(ifindex: u32, port: u16) -> bool {
+    let name = served_at(ifindex, port);
+    // SAFETY: as above.
+    at(name ^ (name >> 16)).is_some_and(|hint| unsafe { (*hint).served } == name)
+}
+
+/// Remembers it.
+#[inline(always)]
+pub(crate) fn learn_served(ifindex: u32, port: u16) {
+    let name = served_at(ifindex, port);
+    if let Some(hint) = at(name ^ (name >> 16)) {
+        // SAFETY: as above.
+        unsafe {
+            if (*hint).served != name {
+                (*hint).served = name;
+            }
+        }
+    }
+}
+
+/// A pod's port, as far as a word can name it.
+#[inline(always)]
+fn served_at(ifindex: u32, port: u16) -> u32 {
+    (ifindex << 16) | u32::from(port)
+}

@@ -5,7 +5,7 @@ use aya_ebpf::maps::{Array, HashMap, LpmTrie, LruHashMap, PerCpuArray};
 use ringfence_abi::reason::COUNTERS_LEN;
 use ringfence_abi::{
     Addr, AddressValue, Config, EndpointValue, FlowKey, FlowValue, FragmentKey, FragmentValue, Hint,
-    NearEndpoint, PolicyKey, PolicyValue, PortBitmap, PortRoles, PrefixValue, ServiceKey, ServiceValue,
+    NearEndpoint, PolicyKey, PolicyValue, PortBitmap, PortRoles, PrefixValue, Recent, ServiceKey, ServiceValue,
 };
 
 #[map]
@@ -37,6 +37,8 @@ pub(crate) static RF_ROLES: HashMap<u32, PortRoles> = HashMap::with_max_entries(
 #[map]
 pub(crate) static RF_HINTS: Array<Hint> = Array::with_max_entries(Hint::LEN, 0);
 #[map]
+pub(crate) static RF_RECENT: Array<Recent> = Array::with_max_entries(Recent::EACH, 0);
+#[map]
 pub(crate) static RF_COUNTERS: PerCpuArray<u64> = PerCpuArray::with_max_entries(COUNTERS_LEN, 0);
 #[map]
 pub(crate) static RF_CONFIG: Array<Config> = Array::with_max_entries(1, 0);
@@ -44,14 +46,19 @@ pub(crate) static RF_CONFIG: Array<Config> = Array::with_max_entries(1, 0);
 /// The endpoint behind a veth.
 #[inline(always)]
 pub(crate) fn endpoint(ifindex: u32) -> Option<&'static EndpointValue> {
-    if let Some(near) = RF_NEAR.get(NearEndpoint::place(ifindex))
-        && near.ifindex == ifindex
-    {
-        return Some(&near.value);
+    if let Some(value) = near(ifindex) {
+        return Some(value);
     }
     // SAFETY: not preallocated, so the value lives until the grace period after this run; the agent replaces values,
     // it never writes into them.
     unsafe { RF_ENDPOINTS.get(&ifindex) }
+}
+
+/// The same, if it has a copy.
+#[inline(always)]
+pub(crate) fn near(ifindex: u32) -> Option<&'static EndpointValue> {
+    let near = RF_NEAR.get(NearEndpoint::place(ifindex))?;
+    if near.ifindex == ifindex && ifindex != 0 { Some(&near.value) } else { None }
 }
 
 /// The configuration; absent never, but the verifier wants the question.

@@ -1,6 +1,6 @@
 //! What lets a packet pass that policy refuses, and what must be kept so that the reply may.
 use crate::bytes::Skb;
-use crate::flow::{ANYONE, Found, ensure, find};
+use crate::flow::{ANYONE, Exchange, Found, ensure, find, remember};
 use crate::icmp_error::icmp_error;
 use crate::judge::{egress_allows, ingress_allows};
 use crate::mistake::mistaken;
@@ -62,6 +62,18 @@ pub(crate) fn excused_as_error(skb: Skb, scene: &mut Scene) -> bool {
     }
     count(Counter::IcmpError);
     true
+}
+
+/// Spares those that follow from looking for the flow that was just found, if they are between two pods of this node
+/// under their own addresses.
+#[inline(always)]
+pub(crate) fn expect_more(scene: &Scene, kind: u32) {
+    if scene.own == 0 || !scene.target.exists() {
+        return;
+    }
+    if let Some(exchange) = Exchange::of(&scene.packet, scene.source.id, scene.target.id, kind) {
+        remember(&exchange, scene.generation);
+    }
 }
 
 /// Keeps a flow for a packet that policy lets pass, if policy would not let the reply pass by itself.

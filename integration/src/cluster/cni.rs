@@ -1,6 +1,6 @@
 //! Bringing pods up as a container runtime does: a chain of plugins, each given the result of the one before.
-use super::node::binary;
 use super::{Node, Pod};
+use crate::lab::binary;
 use anyhow::{Context, Result};
 use ringfence::cni::conflist::Conflist;
 use serde_json::Value;

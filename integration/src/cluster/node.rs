@@ -1,12 +1,12 @@
 //! One node: a machine, its addresses, its agent.
 use super::machine::Machine;
 use super::{Pod, cni, eventually};
+use crate::lab::binary;
 use anyhow::{Context, Result, ensure};
 use ringfence::status::StatusReport;
 use std::fs;
 use std::path::{Path, PathBuf};
 use std::process::{Child, Command};
-use std::sync::OnceLock;
 use std::time::Duration;
 
 /// A node of a [`Cluster`](super::Cluster).
@@ -171,34 +171,4 @@ impl Node {
     pub(super) fn ipam_dir(&self) -> PathBuf {
         self.dir.join("ipam")
     }
-}
-
-/// The agent's binary: what `RINGFENCE_BINARY` names, else the one that cargo puts beside the tests, brought up to date.
-pub(super) fn binary() -> Result<PathBuf> {
-    static BINARY: OnceLock<PathBuf> = OnceLock::new();
-    if let Some(path) = BINARY.get() {
-        return Ok(path.clone());
-    }
-    let path = match std::env::var_os("RINGFENCE_BINARY") {
-        Some(path) => PathBuf::from(path),
-        None => built()?,
-    };
-    Ok(BINARY.get_or_init(|| path).clone())
-}
-
-/// Tests of one package do not make cargo build another one's binary, and a stale one would be tested in its place.
-fn built() -> Result<PathBuf> {
-    let manifest = concat!(env!("CARGO_MANIFEST_DIR"), "/../Cargo.toml");
-    let cargo = std::env::var_os("CARGO").unwrap_or_else(|| "cargo".into());
-    let build = ["build", "--quiet", "--package", "ringfence", "--manifest-path", manifest];
-    let status = Command::new(cargo).args(build).status().context("cannot run cargo")?;
-    ensure!(status.success(), "cargo build -p ringfence failed");
-    let mut dir = std::env::current_exe()?;
-    dir.pop();
-    if dir.ends_with("deps") {
-        dir.pop();
-    }
-    let path = dir.join("ringfence");
-    ensure!(path.exists(), "{} is missing: set RINGFENCE_BINARY", path.display());
-    Ok(path)
 }

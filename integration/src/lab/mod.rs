@@ -4,11 +4,15 @@
 
 mod ask;
 mod capture;
+pub mod cases;
 mod frame;
+mod talk;
 mod tap;
+mod upgrade;
 
 pub use capture::Capture;
 pub use frame::{Frame, Kind};
+pub use talk::{Talk, all_whole, finish, none_answered, unix_ms};
 pub use tap::{Heard, Tap};
 
 use anyhow::{Context, Result, bail, ensure};
@@ -60,14 +64,11 @@ impl Lab {
     fn begin(&self, manifests: &Path, arguments: &[&str]) -> Result<()> {
         eprintln!("enter with: {} lab exec --name {} TARGET -- CMD", self.binary.display(), self.name);
         let path = manifests.to_string_lossy().into_owned();
-        self.lab(&["up"], &[arguments, &[&path]].concat()).map(drop)
-    }
-
-    /// A copy of the binary under another name, as an upgrade installs one.
-    pub fn another_binary(&self) -> Result<PathBuf> {
-        let path = self.manifests.path().join("ringfence-next");
-        fs::copy(&self.binary, &path)?;
-        Ok(path)
+        let named = arguments.contains(&"--wireguard");
+        let chosen = std::env::var("RINGFENCE_WIREGUARD").ok().filter(|_| !named);
+        let wireguard = chosen.as_deref().map(|backend| ["--wireguard", backend]);
+        let wireguard = wireguard.as_ref().map_or(&[][..], |words| &words[..]);
+        self.lab(&["up"], &[wireguard, arguments, &[&path]].concat()).map(drop)
     }
 
     fn ringfence(&self, arguments: &[&str]) -> Result<String> {
@@ -184,7 +185,10 @@ fn said(output: Output, what: &[&str]) -> Result<String> {
 }
 
 /// Asks until the answer is yes; an error that names `what` if that takes longer than `patience`.
+///
+/// On a machine that is slow in itself it may take longer (`RINGFENCE_LAB_PATIENCE`).
 pub fn eventually(what: &str, patience: Duration, mut ask: impl FnMut() -> Result<bool>) -> Result<()> {
+    let patience = ringfence::lab::patience(patience);
     let until = Instant::now() + patience;
     loop {
         if ask()? {

@@ -2,6 +2,7 @@
 use super::Netns;
 use anyhow::{Context, Result, anyhow};
 use nix::sys::socket::{setsockopt, sockopt};
+use ringfence::lab::patience;
 use std::io::ErrorKind;
 use std::net::{IpAddr, Ipv4Addr, Ipv6Addr, SocketAddr, UdpSocket};
 use std::sync::Arc;
@@ -11,7 +12,7 @@ use std::time::{Duration, Instant};
 
 /// Between two packets.
 const INTERVAL: Duration = Duration::from_millis(2);
-/// For the last ones to come back.
+/// For the last ones to come back; a late packet is not a lost one.
 const STRAGGLERS: Duration = Duration::from_secs(2);
 const PORT: u16 = 9999;
 /// Bytes of a receive queue: on a busy machine a process may have to wait for its turn, and that is no loss.
@@ -99,7 +100,7 @@ fn client(to: SocketAddr, stop: &AtomicBool) -> Result<(usize, Vec<u128>)> {
             // An error is a packet that will not come back.
             let _ = socket.send(&u64::try_from(sent.len())?.to_be_bytes());
             sent.push((started.elapsed(), false));
-        } else if all || end.elapsed() > STRAGGLERS {
+        } else if all || end.elapsed() > patience(STRAGGLERS) {
             break;
         }
         std::thread::sleep(INTERVAL);

@@ -4,17 +4,20 @@
 //! nothing else private. `ip netns exec` is not used: it remounts `/sys`.
 
 mod capture;
+mod drops;
 mod enter;
 mod flood;
 mod talk;
 mod underlay;
 
 pub use capture::{Capture, Frame};
+pub use drops::Drops;
 pub use flood::Flood;
 pub use talk::{Server, Stream, seen_as};
 pub use underlay::Underlay;
 
 use anyhow::{Context, Result, bail, ensure};
+use ringfence::lab::{patience, patience_factor};
 use std::fs;
 use std::io::Write;
 use std::process::{Child, Command, Output, Stdio};
@@ -48,6 +51,12 @@ impl Netns {
         let output = namespace.holder.stdout.as_mut().context("no output")?;
         std::io::Read::read_exact(output, &mut ready).with_context(|| format!("namespace {label}"))?;
         Ok(namespace)
+    }
+
+    /// Its label.
+    #[must_use]
+    pub fn label(&self) -> &str {
+        &self.label
     }
 
     /// The process that holds it: `nsenter -t PID -m -n`.
@@ -115,11 +124,13 @@ impl Netns {
         Ok(String::from_utf8_lossy(&output.stdout).into_owned())
     }
 
-    /// Whether `count` of `count` pings to `address` come back within a second each.
+    /// Whether `count` of `count` pings to `address` come back within a second each (more on a slow machine, as
+    /// [`patience`] says).
     #[must_use]
     pub fn pings(&self, address: &str, source: Option<&str>, count: u32) -> bool {
         let source = source.map(|source| format!(" -I {source}")).unwrap_or_default();
-        let line = format!("ping -n -q -i 0.05 -W 1 -c {count}{source} {address}");
+        let seconds = patience_factor();
+        let line = format!("ping -n -q -i 0.05 -W {seconds} -c {count}{source} {address}");
         let output = self.output(&line).map(|output| String::from_utf8_lossy(&output.stdout).into_owned());
         output.is_ok_and(|text| text.contains(&format!(" {count} received")))
     }
@@ -150,12 +161,12 @@ impl Drop for Netns {
     }
 }
 
-/// Waits until `condition` holds, at most `limit`; how long it took.
+/// Waits until `condition` holds, at most `limit` (more on a slow machine, as [`patience`] says); how long it took.
 ///
 /// # Errors
 /// If it does not hold in time.
 pub fn eventually(what: &str, limit: Duration, mut condition: impl FnMut() -> bool) -> Result<Duration> {
-    let started = Instant::now();
+    let (started, limit) = (Instant::now(), patience(limit));
     while !condition() {
         ensure!(started.elapsed() < limit, "not within {limit:?}: {what}");
         std::thread::sleep(Duration::from_millis(20));

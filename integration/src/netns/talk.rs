@@ -5,6 +5,7 @@ use nix::sys::socket::{
     AddressFamily, SockFlag, SockType, SockaddrStorage, bind, connect, setsockopt, socket, sockopt,
 };
 use nix::sys::time::TimeVal;
+use ringfence::lab::patience;
 use std::io::{ErrorKind, Read, Write};
 use std::net::{IpAddr, Ipv6Addr, SocketAddr, TcpListener, TcpStream};
 use std::sync::Arc;
@@ -80,7 +81,7 @@ fn dial(to: SocketAddr, source: Option<IpAddr>) -> Result<TcpStream> {
     let family = if to.is_ipv4() { AddressFamily::Inet } else { AddressFamily::Inet6 };
     let socket = socket(family, SockType::Stream, SockFlag::SOCK_CLOEXEC, None)?;
     // Also limits connect(2).
-    let seconds = TimeVal::new(i64::try_from(PATIENCE.as_secs())?, 0);
+    let seconds = TimeVal::new(i64::try_from(patience(PATIENCE).as_secs())?, 0);
     setsockopt(&socket, sockopt::SendTimeout, &seconds)?;
     setsockopt(&socket, sockopt::ReceiveTimeout, &seconds)?;
     if let Some(source) = source {

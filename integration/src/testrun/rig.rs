@@ -1,12 +1,12 @@
 //! The object, loaded with fresh maps in a network namespace of the calling thread.
 use super::{Context, Outcome};
-use anyhow::{Context as _, Result, bail, ensure};
+use anyhow::{Context as _, Result, anyhow, bail, ensure};
 use aya::maps::PerCpuArray;
 use aya::programs::{SchedClassifier, TestRun, TestRunOptions};
 use aya::{Ebpf, EbpfLoader};
 use nix::sched::{CloneFlags, unshare};
 use ringfence::apply::bpf::object::OBJECT;
-use ringfence_abi::{Mark, names, reason::COUNTERS_LEN};
+use ringfence_abi::{Mark, Recent, names, reason::COUNTERS_LEN};
 use std::collections::BTreeSet;
 use std::process::Command;
 use std::time::Duration;
@@ -53,6 +53,8 @@ impl Rig {
         for name in [names::ADDRESSES, names::PREFIXES, names::ENDPOINTS, names::SERVICES, names::POLICY] {
             loader.map_max_entries(name, capacity.tables);
         }
+        let cpus = aya::util::nr_cpus().map_err(|(what, error)| anyhow!("{what}: {error}"))?;
+        loader.map_max_entries(names::RECENT, Recent::EACH * cpus.get());
         loader.map_max_entries(names::ROLES, 64).map_max_entries(names::FLOWS, capacity.flows);
         loader.map_max_entries(names::FRAGMENTS, 256).map_max_entries(names::PORTS, 16);
         let ebpf = loader.load(OBJECT).context("load the eBPF object")?;

@@ -65,8 +65,10 @@ impl Questions {
                 "ClusterIP of a host-network pod",
             );
             self.ask(&from, &node(number, v4), 8080, v4, allow, "a host-network pod");
-            let port = host_node_port(number);
-            self.ask(&from, &node(1, v4), port, v4, allow, "own NodePort of a host-network pod");
+            for dialled in 1..=3 {
+                let way = format!("NodePort of node {dialled} of a host-network pod");
+                self.ask(&from, &node(dialled, v4), host_node_port(number), v4, allow, &way);
+            }
         }
     }
 

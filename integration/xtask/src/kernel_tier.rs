@@ -13,6 +13,9 @@ use crate::vm::kernel::{self, Kernel};
 use crate::vm::{self, Job, Outcome};
 use crate::{repo, setup, test};
 
+/// What time limits are multiplied by in the machine: a process takes some twenty times as long to start there, a packet
+/// ten times as long to encrypt, and both more where others work beside.
+const PATIENCE: &str = "4";
 /// For all tests on one kernel.
 const TIMEOUT: Duration = Duration::from_secs(45 * 60);
 /// MiB: three nodes' agents, their pods and what the tests write, which is kept in memory.
@@ -55,6 +58,8 @@ fn on(kernel: Kernel, executables: &[PathBuf], agent: OsString, filter: Option<&
     let environment = vec![
         ("RINGFENCE_BIN".to_owned(), agent),
         ("CARGO_MANIFEST_DIR".to_owned(), directory.clone().into()), // as cargo sets it for tests
+        ("RINGFENCE_LAB_PATIENCE".to_owned(), PATIENCE.into()),
+        ("RINGFENCE_WIREGUARD".to_owned(), "kernel".into()),
     ];
     let job = Job {
         kernel,

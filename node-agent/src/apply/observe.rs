@@ -78,6 +78,7 @@ impl Peers {
 
     /// The peer's publication was taken up.
     pub(super) fn publish(&mut self, plane: Plane, key: PublicKey, endpoint: SocketAddr) {
+        self.seen.entry((plane, key)).or_insert_with(Instant::now);
         self.published.insert((plane, key), endpoint);
     }
 }

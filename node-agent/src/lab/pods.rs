@@ -4,7 +4,7 @@ use super::process::Process;
 use super::respond::Port;
 use super::runtime::{Runtime, Sandbox};
 use super::state::LabPod;
-use super::{Lab, LabError, cluster, init, parallel};
+use super::{Lab, LabError, cluster, init, parallel, patience};
 use crate::model::{Pod, Protocol};
 use crate::watch::directory::Loaded;
 use nix::sys::signal::Signal;
@@ -107,7 +107,7 @@ impl Lab {
             host_ports: &host_ports,
             there: true,
         };
-        let until = Instant::now() + PATIENCE;
+        let until = Instant::now() + patience::patience(PATIENCE);
         let network = self.network(&runtime, node, until)?;
         loop {
             match runtime.add(&network, sandbox) {
@@ -139,7 +139,7 @@ impl Lab {
                 let what = format!("the agent of {node} to install its CNI configuration");
                 return Err(LabError::Timeout {
                     what,
-                    seconds: PATIENCE.as_secs(),
+                    seconds: patience::seconds(PATIENCE.as_secs()),
                     log: self.log(node, "agent"),
                 });
             }

@@ -24,8 +24,11 @@ use std::time::Duration;
 /// After this time without a handshake a peer counts as silent, and its published endpoint is tried again. WireGuard
 /// itself gives a session up after as long (`REJECT_AFTER_TIME`).
 pub const SILENCE: Duration = Duration::from_secs(180);
-/// So long the side that does not begin waits for the other's handshake before it sends keepalives too.
-pub const PATIENCE: Duration = Duration::from_secs(30);
+/// So long the side that does not begin waits for the other's handshake before it sends a keepalive itself: two that begin
+/// at the same instant hold each other up for 5 s (`REKEY_TIMEOUT`).
+pub const PATIENCE: Duration = Duration::from_millis(500);
+/// Seconds between keepalives to a peer that was never met, until it is or counts as silent.
+pub const GREETING: u16 = 25;
 
 /// Which WireGuard is used.
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]

@@ -6,7 +6,7 @@ use super::services::Client;
 use crate::desired::Snapshot;
 use crate::model::ObjectName;
 use crate::policy::Compiler;
-use crate::policy::offline::local_view;
+use crate::policy::offline::{FIRST_IFINDEX, local_view};
 use crate::policy::tables::LocalView;
 use ipnetwork::IpNetwork;
 use std::collections::HashMap;
@@ -22,6 +22,8 @@ pub(super) struct Node {
     pub(super) conntrack: Conntrack,
     compiler: Compiler,
     view: LocalView,
+    /// Every pod that ever was here, with its number: as no id is given twice, and no device's index soon.
+    numbers: HashMap<ObjectName, u32>,
     /// Attached pods by address, with their ifindexes.
     pods: HashMap<IpAddr, (ObjectName, u32)>,
     /// The Node object's addresses.
@@ -48,7 +50,7 @@ impl Node {
     /// Compiles the snapshot and fills the tables.
     pub(super) fn new(
         name: &str,
-        snapshot: &Snapshot,
+        (snapshot, cluster_cidrs): (&Snapshot, &[IpNetwork]),
         compiler: Compiler,
         hooks: Hooks,
     ) -> Result<Self, TestRunError> {
@@ -58,22 +60,31 @@ impl Node {
             conntrack: Conntrack::default(),
             compiler,
             view: LocalView::default(),
+            numbers: HashMap::new(),
             pods: HashMap::new(),
             addresses: Vec::new(),
             pod_cidrs: Vec::new(),
         };
-        node.hold(snapshot)?;
+        node.hold(snapshot, cluster_cidrs)?;
         Ok(node)
     }
 
     /// Takes another snapshot; what programs and connection tracking remember stays.
-    pub(super) fn hold(&mut self, snapshot: &Snapshot) -> Result<(), TestRunError> {
+    pub(super) fn hold(
+        &mut self,
+        snapshot: &Snapshot,
+        cluster_cidrs: &[IpNetwork],
+    ) -> Result<(), TestRunError> {
         let object = snapshot.nodes.get(&self.name).ok_or_else(|| TestRunError::NoNode(self.name.clone()))?;
         self.addresses = object.addresses.clone();
         self.pod_cidrs = object.pod_cidrs.clone();
-        self.view = local_view(snapshot, &self.name, &[]);
+        self.view = local_view(snapshot, &self.name, cluster_cidrs);
         self.pods.clear();
-        for endpoint in &self.view.endpoints {
+        for endpoint in &mut self.view.endpoints {
+            let next = u32::try_from(self.numbers.len()).unwrap_or(u32::MAX);
+            let number = *self.numbers.entry(endpoint.pod.clone()).or_insert(next);
+            (endpoint.id, endpoint.ifindex) =
+                (number.saturating_add(1), FIRST_IFINDEX.saturating_add(number));
             let entry = (endpoint.pod.clone(), endpoint.ifindex);
             self.pods.extend(endpoint.addresses.iter().map(|a| (*a, entry.clone())));
         }
@@ -121,6 +132,7 @@ impl Node {
         match owner {
             // The rules on local pods' sources, and on what comes off the mesh.
             Some(owner) if off_mesh || holds(&self.pod_cidrs, src) => Out::Mesh(owner),
+            None if holds(&self.view.cluster_pod_cidrs, dst) => Out::Blackhole,
             owner => Out::Underlay(owner),
         }
     }

@@ -2,7 +2,7 @@
 use super::find::opens;
 use super::key::directed;
 use super::time::{SECOND, idle, now, touch};
-use crate::hints::learn_replies;
+use crate::hints::{learn_replies, learn_served};
 use crate::icmp_error::is_error;
 use crate::maps::{RF_FLOWS, config};
 use crate::packet::{Packet, protocol, sctp, tcp};
@@ -78,6 +78,7 @@ fn keep(scene: &Scene) {
         Ok(()) => {
             if scene.target.exists() {
                 learn_replies(scene.target.ifindex);
+                learn_served(scene.target.ifindex, packet.dst_port);
             }
             count(Counter::FlowInserted);
         }

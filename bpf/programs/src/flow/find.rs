@@ -66,7 +66,7 @@ unsafe extern "C" fn rf_find(packet: *const Packet, generation: u32, sender: u32
         (flow.target_endpoint, flow.opener_endpoint)
     };
     let strangers = (sender != ANYONE && sender != from) || (receiver != ANYONE && receiver != to);
-    if strangers || idle(&at.key, flow, now) || !plausible(packet, opener) {
+    if (strangers && !mistaken!(FlowOfStrangers)) || idle(&at.key, flow, now) || !plausible(packet, opener) {
         return Found::NOTHING;
     }
     if flow.generation != generation && !mistaken!(GenerationIgnored) {

@@ -2,6 +2,7 @@
 use crate::class::locate;
 use crate::judge::{Target, egress_allows, ingress_allows};
 use crate::maps::endpoint;
+use crate::mistake::mistaken;
 use crate::packet::Located;
 use crate::scene::class_by_origin;
 use ringfence_abi::{EndpointValue, FlowKey, FlowValue, Origin};
@@ -14,12 +15,16 @@ pub(super) fn allowed(flow: &FlowValue, key: &FlowKey) -> bool {
     let (v6, port) = (!to.is_v4(), u32::from(port));
     let (mut egress, mut class, mut ingress) = (0, 0, 0);
     if flow.opener_ifindex != 0 {
-        let Some(source) = same(flow.opener_ifindex, flow.opener_endpoint) else { return false };
+        let Some(source) = same(flow.opener_ifindex, flow.opener_endpoint) else {
+            return mistaken!(FlowOfStrangers);
+        };
         egress = source.egress_profile;
         class = if v6 { source.class_v6 } else { source.class_v4 };
     }
     if flow.target_ifindex != 0 {
-        let Some(target) = same(flow.target_ifindex, flow.target_endpoint) else { return false };
+        let Some(target) = same(flow.target_ifindex, flow.target_endpoint) else {
+            return mistaken!(FlowOfStrangers);
+        };
         ingress = target.ingress_profile;
     }
     if egress != 0 {

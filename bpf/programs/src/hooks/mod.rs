@@ -2,6 +2,7 @@
 mod neighbour;
 mod pod_egress;
 mod pod_ingress;
+mod quick;
 mod underlay_egress;
 mod underlay_ingress;
 mod wg_egress;

@@ -1,6 +1,7 @@
 //! A pod's packet enters the node: host side of its veth, tc ingress.
 use super::memory;
 use super::neighbour::{is_link_local, is_neighbour, is_router};
+use super::quick::leaves;
 use crate::bytes::Skb;
 use crate::class::{NO_SERVICE, service};
 use crate::fragment::follow;
@@ -11,18 +12,21 @@ use crate::maps::{config, endpoint, generation};
 use crate::mistake::mistaken;
 use crate::packet::Packet;
 use crate::parse::{Link, ethernet};
-use crate::pass::{excused, excused_as_error, excused_without_flow, replies};
+use crate::pass::{excused, excused_as_error, excused_without_flow, expect_more, replies};
 use crate::roles::record;
 use crate::scene::{Pod, Scene, owns};
 use crate::verdict::{PASS, count, deny, drop, stamp};
 use aya_ebpf::macros::classifier;
 use aya_ebpf::programs::TcContext;
-use ringfence_abi::{AddressKind, Config, Counter, EndpointValue, Mark, Origin, Reason};
+use ringfence_abi::{AddressKind, Config, Counter, EndpointValue, Mark, Origin, Reason, Recent};
 
 #[classifier]
 fn pod_egress(ctx: TcContext) -> i32 {
     let skb: Skb = aya_ebpf::EbpfContext::as_ptr(&ctx).cast();
     count(Counter::FromPod);
+    if leaves(skb) {
+        return PASS;
+    }
     let Some(config) = config() else { return drop(Reason::NotConfigured) };
     let mut scene = Scene::new(skb, generation(config));
     let link = ethernet(skb, &mut scene.packet);
@@ -111,8 +115,10 @@ fn judge(skb: Skb, scene: &mut Scene) -> Judged {
     if !may_reply || scene.source.egress | scene.target.ingress == 0 {
         return Judged::Not;
     }
-    let first = scene.packet.looks_like_reply();
+    let first =
+        scene.packet.looks_like_reply() || hints::served(scene.source.ifindex, scene.packet.src_port);
     if first && replies(scene) {
+        expect_more(scene, Recent::REPLY);
         return Judged::Both;
     }
     let packet = &scene.packet;

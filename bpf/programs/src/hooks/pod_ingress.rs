@@ -1,13 +1,14 @@
 //! A packet goes to a pod: host side of its veth, tc egress. All NAT is behind us.
 use super::memory;
 use super::neighbour::{is_link_local, is_multicast, is_neighbour};
+use super::quick::enters;
 use crate::bytes::Skb;
 use crate::class::locate;
 use crate::fragment::follow;
 use crate::judge::{egress_allows, ingress_allows};
 use crate::maps::{config, endpoint, generation};
 use crate::parse::{Link, ethernet};
-use crate::pass::{excused, goes_on, keep};
+use crate::pass::{excused, expect_more, goes_on, keep};
 use crate::scene::{Pod, Scene, class_by_origin, owns};
 use crate::verdict::{PASS, count, deny, drop};
 use aya_ebpf::macros::classifier;
@@ -18,6 +19,9 @@ use ringfence_abi::{Counter, Origin, Reason};
 fn pod_ingress(ctx: TcContext) -> i32 {
     let skb: Skb = aya_ebpf::EbpfContext::as_ptr(&ctx).cast();
     count(Counter::ToPod);
+    if enters(skb) {
+        return PASS;
+    }
     let Some(config) = config() else { return drop(Reason::NotConfigured) };
     let mut scene = Scene::new(skb, generation(config));
     let link = ethernet(skb, &mut scene.packet);
@@ -74,6 +78,7 @@ fn judge(skb: Skb, scene: &mut Scene) -> i32 {
     // A flow is kept where the reply meets isolation: surely if at both ends, else if this does not look like one.
     let (here, there) = (pod.egress != 0, scene.source.ingress != 0);
     if ((here && there) || ((here || there) && !scene.packet.looks_like_reply())) && goes_on(scene) {
+        expect_more(scene, 0);
         return PASS;
     }
     if !egress_allows(scene.source.ifindex, scene.source.egress, scene.destination()) {

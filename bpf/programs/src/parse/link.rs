@@ -29,6 +29,16 @@ fn ethertype(skb: Skb) -> u16 {
     unsafe { (*skb).protocol as u16 }
 }
 
+/// Whether the frame carries IPv6, or IPv4; None: neither.
+#[inline(always)]
+pub(crate) fn family(skb: Skb) -> Option<bool> {
+    match ethertype(skb) {
+        IPV4 => Some(false),
+        IPV6 => Some(true),
+        _ => None,
+    }
+}
+
 #[inline(always)]
 fn read(readable: bool) -> Link {
     if readable { Link::Ip } else { Link::Unreadable }

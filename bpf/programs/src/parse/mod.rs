@@ -1,9 +1,11 @@
 //! From bytes to [`Packet`]: the common shapes straight from linear memory, all others by the slow path.
+mod brief;
 mod link;
 mod quoted;
 mod slow;
 
-pub(crate) use link::{Link, ethernet, mesh, underlay};
+pub(crate) use brief::{Ports, ends, goes_on, ports_of};
+pub(crate) use link::{Link, ethernet, family, mesh, underlay};
 pub(crate) use quoted::quoted;
 
 use crate::bytes::{Skb, direct, linearize};

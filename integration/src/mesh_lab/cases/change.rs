@@ -1,6 +1,6 @@
 //! Changes that lose nothing (P4).
 use crate::mesh_lab::MeshLab;
-use crate::netns::{Flood, Netns, Server, Stream, eventually};
+use crate::netns::{Drops, Flood, Netns, Server, Stream, eventually};
 use anyhow::{Context, Result, ensure};
 use ipnetwork::IpNetwork;
 use ringfence::mesh::MeshSpec;
@@ -15,16 +15,20 @@ const PORT: u16 = 8080;
 fn under_flood(lab: &MeshLab, work: impl FnOnce() -> Result<()>) -> Result<()> {
     let (one, two) = (&lab.node(1)?.pod, &lab.node(2)?.pod);
     let pairs = [(one, two, &two.v4), (one, two, &two.v6), (two, one, &one.v4), (two, one, &one.v6)];
+    let namespaces: Vec<&Netns> =
+        lab.nodes.iter().flat_map(|node| [&node.netns, &node.pod.netns]).chain([&*lab.underlay]).collect();
+    let before = Drops::of(&namespaces)?;
     let floods = pairs.map(|(from, other, to)| Flood::start(&from.netns, &other.netns, to));
     std::thread::sleep(Duration::from_millis(300));
     let worked = work();
     std::thread::sleep(Duration::from_millis(300));
-    for (flood, (.., to)) in floods.into_iter().zip(pairs) {
-        let (sent, lost) = flood?.finish()?;
+    let finished: Vec<_> = floods.into_iter().map(|flood| flood?.finish()).collect::<Result<_>>()?;
+    let dropped = Drops::of(&namespaces)?.since(&before);
+    for ((sent, lost), (.., to)) in finished.into_iter().zip(pairs) {
         ensure!(sent > 100, "only {sent} packets were sent");
         ensure!(
             lost.is_empty(),
-            "to {to}: {} of {sent} packets were lost, sent after ms {lost:?}",
+            "to {to}: {} of {sent} packets were lost, sent after ms {lost:?}; counted as dropped:\n{dropped}",
             lost.len()
         );
     }

@@ -28,8 +28,8 @@ fn tempt(lab: &MeshLab) -> Result<()> {
         node.netns.run("ip route replace default via 192.0.2.250")?;
         node.netns.run("ip -6 route replace default via 2001:db8::250")?;
         // Known neighbour: otherwise the packet would wait for an answer to ARP, and not be seen.
-        node.netns.run("ip neigh add 192.0.2.250 lladdr 02:00:00:00:00:fa dev eth0")?;
-        node.netns.run("ip neigh add 2001:db8::250 lladdr 02:00:00:00:00:fa dev eth0")?;
+        node.netns.run("ip neigh replace 192.0.2.250 lladdr 02:00:00:00:00:fa dev eth0")?;
+        node.netns.run("ip neigh replace 2001:db8::250 lladdr 02:00:00:00:00:fa dev eth0")?;
     }
     Ok(())
 }

@@ -1,5 +1,6 @@
 //! One random cluster and its packets: what the programs make of each, and what the oracle says.
 mod compare;
+mod events;
 mod report;
 mod tally;
 
@@ -11,13 +12,13 @@ use super::scenario::Scenario;
 use crate::evaluator::{Generated, Shape, generate};
 use anyhow::{Context, Result, anyhow};
 use compare::{compare, send};
+use events::happen;
 use report::report;
 use ringfence::apply::bpf::Sizes;
 use ringfence::desired::Snapshot;
 use ringfence::policy::Compiler;
 use ringfence::testrun::{Cluster, sizes};
 use ringfence::watch::directory::{Mode, read};
-use serde_json::Value;
 
 /// The nodes, kept from one random cluster to the next: loading programs takes long.
 pub struct Exchange<'a> {
@@ -60,7 +61,13 @@ impl<'a> Exchange<'a> {
         }
         for number in 0..packets {
             if number > 0 && number % (packets / 4).max(1) == 0 {
-                happen(seed, number, &mut generated, cluster, &mut oracle)?;
+                happen(
+                    [seed, (number * 4 / packets) as u64],
+                    &mut generated,
+                    cluster,
+                    &mut oracle,
+                    &mut arrivals,
+                )?;
             }
             let draft = scenario.next(oracle.known(), &arrivals);
             let one = compare(&draft, cluster, &mut oracle, &mut tally, &mut arrivals);
@@ -88,36 +95,4 @@ fn snapshot(generated: &Generated) -> Result<Snapshot> {
     let list = serde_json::json!({"apiVersion": "v1", "kind": "List", "items": generated.objects});
     std::fs::write(directory.path().join("cluster.json"), list.to_string())?;
     Ok(read(directory.path(), Mode::Accept).map_err(|e| anyhow!("{e}"))?.snapshot())
-}
-
-/// Something changes while connections stand: policies, labels, or the flow table overflows.
-fn happen(
-    seed: u64,
-    number: usize,
-    generated: &mut Generated,
-    cluster: &mut Cluster<'_>,
-    oracle: &mut Oracle,
-) -> Result<()> {
-    let other = generate(seed ^ (number as u64) << 32, &Shape::default());
-    let is = |kind: &'static str| move |o: &&Value| o["kind"] == kind;
-    match (seed + number as u64) % 3 {
-        0 => {
-            cluster.forget_flows()?;
-            oracle.flows_forgotten();
-            return Ok(());
-        }
-        1 => {
-            generated.objects.retain(|o| o["kind"] != "NetworkPolicy");
-            generated.objects.extend(other.objects.iter().filter(is("NetworkPolicy")).cloned());
-        }
-        _ => {
-            let mut labels = other.objects.iter().filter(is("Pod")).map(|o| o["metadata"]["labels"].clone());
-            for pod in generated.objects.iter_mut().filter(|o| o["kind"] == "Pod") {
-                let Some(new) = labels.next() else { break };
-                pod["metadata"]["labels"] = new;
-            }
-        }
-    }
-    cluster.change(snapshot(generated)?)?;
-    oracle.change(&generated.objects)
 }

@@ -142,6 +142,9 @@ impl History {
 
     /// What policy says of an earlier packet today.
     pub fn again(&self, known: &Known, record: &Record) -> Result<Judged> {
+        if let Some(judged) = parted(known, record) {
+            return Ok(judged);
+        }
         let judged = known.judge(&record.ends, Shape::Whole(record.transport), record.transport.to)?;
         Ok(match record.uncertain {
             true => Judged { egress: Tri::Maybe, ingress: Tri::Maybe },
@@ -190,6 +193,20 @@ impl History {
         }
         Ok(false)
     }
+}
+
+/// What is left of a connection whose address at one end has gone to a new pod: nothing on the node of that end. Another
+/// node, to which it is but an address, asks policy about whoever is there now.
+fn parted(known: &Known, record: &Record) -> Option<Judged> {
+    let gone = |who: &Who| matches!(who, Who::Pod(name) if known.pod(name).is_none());
+    let (from, to) = (gone(&record.from), gone(&record.ends.to));
+    if !from && !to {
+        return None;
+    }
+    let at = |address| known.node_of(&known.who(address));
+    let together = at(record.sent.src.0) == at(record.ends.target);
+    let left = |gone: bool| if gone || together { Tri::No } else { Tri::Maybe };
+    Some(Judged { egress: left(from), ingress: left(to) })
 }
 
 /// Whether a packet of this role can be the answer to one.

@@ -43,8 +43,8 @@ impl Maps {
     pub(super) fn take_places(&mut self) -> Result<(), DatapathError> {
         for (ifindex, value) in std::mem::take(&mut self.copies_due) {
             if self.at_place_of(ifindex)?.ifindex == 0 {
-                self.set_place(ifindex, NearEndpoint { ifindex: 0, pad: 0, value })?;
-                self.set_place(ifindex, NearEndpoint { ifindex, pad: 0, value })?;
+                self.set_place(ifindex, NearEndpoint { value, ..NearEndpoint::default() })?;
+                self.set_place(ifindex, NearEndpoint { ifindex, value, ..NearEndpoint::default() })?;
             }
         }
         Ok(())

@@ -1,6 +1,6 @@
 //! How many entries each table holds.
 use crate::plan::datapath::Peak;
-use ringfence_abi::{Hint, NearEndpoint, PolicyValue, names, reason};
+use ringfence_abi::{Hint, NearEndpoint, PolicyValue, Recent, names, reason};
 use std::collections::BTreeMap;
 
 /// Capacity of every table, entries.
@@ -27,6 +27,9 @@ impl Sizes {
         sizes.insert(names::FLOWS, flows.max(64));
         sizes.insert(names::FRAGMENTS, (flows / 16).max(64));
         sizes.insert(names::HINTS, Hint::LEN);
+        // A CPU that has no elements looks flows up.
+        let cpus = aya::util::nr_cpus().map_or(1, |n| n.get());
+        sizes.insert(names::RECENT, Recent::EACH.saturating_mul(cpus));
         sizes.insert(names::NEAR, NearEndpoint::LEN);
         sizes.insert(names::COUNTERS, reason::COUNTERS_LEN);
         sizes.insert(names::CONFIG, 1);

@@ -93,6 +93,9 @@ pub(in crate::cli) enum LabCommand {
         protocol: Protocol,
         #[arg(long, default_value_t = 10)]
         interval_ms: u64,
+        /// Ask to be talked to, then only listen
+        #[arg(long)]
+        listen: bool,
     },
 }
 

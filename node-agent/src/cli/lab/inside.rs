@@ -1,12 +1,10 @@
 //! Programs that a lab runs on its machines.
 use crate::lab::{probe, respond, stream};
-use crate::model::Protocol;
 use anyhow::Context;
 use nix::sys::resource::{Resource, getrlimit, setrlimit};
 use std::io::Read;
 use std::io::{BufReader, BufWriter};
-use std::net::{IpAddr, SocketAddr};
-use std::time::Duration;
+use std::net::IpAddr;
 
 pub(super) fn respond(addresses: &[IpAddr], ports: &[respond::Port]) -> anyhow::Result<()> {
     open_files()?;
@@ -20,7 +18,7 @@ pub(super) fn probe(at_once: usize) -> anyhow::Result<()> {
     runtime()?.block_on(probe::run(input, output, at_once)).context("lab probe")
 }
 
-pub(super) fn stream(to: SocketAddr, protocol: Protocol, interval_ms: u64) -> anyhow::Result<()> {
+pub(super) fn stream(options: stream::Options) -> anyhow::Result<()> {
     let (ended, end) = tokio::sync::oneshot::channel();
     // Standard input has no asynchronous reading that could be cancelled; this thread ends with the process.
     std::thread::spawn(move || {
@@ -32,8 +30,7 @@ pub(super) fn stream(to: SocketAddr, protocol: Protocol, interval_ms: u64) -> an
         // A sender that was dropped has ended too.
         let _ = end.await;
     };
-    let interval = Duration::from_millis(interval_ms.max(1));
-    runtime()?.block_on(stream::run(to, protocol, interval, stop, std::io::stdout())).context("lab stream")
+    runtime()?.block_on(stream::run(options, stop, std::io::stdout())).context("lab stream")
 }
 
 fn runtime() -> anyhow::Result<tokio::runtime::Runtime> {

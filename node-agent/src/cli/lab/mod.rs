@@ -8,7 +8,7 @@ pub(super) use arguments::LabCommand;
 pub(super) use engine::LabEngine;
 
 use crate::apply::mesh::BackendChoice;
-use crate::lab::{self, Changed, Lab, LabError, UpOptions};
+use crate::lab::{self, Changed, Lab, LabError, UpOptions, stream};
 use crate::model::ObjectName;
 use crate::watch::Kind;
 use crate::watch::directory::{Families, Options};
@@ -17,7 +17,7 @@ use arguments::{AgentCommand, Family, LabSelection, NodeCommand, UpArguments};
 use clap::ValueEnum;
 use std::path::{Path, PathBuf};
 use std::process::ExitCode;
-use std::time::Instant;
+use std::time::{Duration, Instant};
 
 pub(super) fn run(command: LabCommand) -> anyhow::Result<ExitCode> {
     match command {
@@ -49,7 +49,10 @@ pub(super) fn run(command: LabCommand) -> anyhow::Result<ExitCode> {
         LabCommand::Machine { root, machine } => lab::init::run(&root, &machine)?,
         LabCommand::Respond { address, port } => inside::respond(&address, &port)?,
         LabCommand::Probe { at_once } => inside::probe(at_once)?,
-        LabCommand::Stream { to, protocol, interval_ms } => inside::stream(to, protocol, interval_ms)?,
+        LabCommand::Stream { to, protocol, interval_ms, listen } => {
+            let interval = Duration::from_millis(interval_ms.max(1));
+            inside::stream(stream::Options { to, protocol, interval, listen })?;
+        }
     }
     Ok(ExitCode::SUCCESS)
 }

@@ -1,7 +1,8 @@
 //! `ringfence lab respond`: what runs in every pod of a lab. On each of its ports it answers with its name.
 //!
 //! TCP: a line, or an HTTP request, is answered by the name (and the line); who says nothing is told it after a moment.
-//! UDP: each datagram is answered by the name and itself. SCTP: as far as [`super::sctp`] goes.
+//! UDP: each datagram is answered by the name and itself. SCTP: as far as [`super::sctp`] goes. Who says `push MILLISECONDS` is
+//! talked to that often for a while, whatever it says then.
 
 mod port;
 mod sctp;
@@ -13,6 +14,45 @@ pub use port::Port;
 use crate::model::Protocol;
 use std::io::{self, Write};
 use std::net::IpAddr;
+use std::time::Duration;
+
+/// For how long somebody who asked to be talked to is talked to.
+const PUSHING: Duration = Duration::from_secs(180);
+/// What asks for it; the time between messages in milliseconds follows.
+const PUSH: &str = "push ";
+
+/// Asks to be talked to, a message every `interval`.
+pub(super) fn push_request(interval: Duration) -> String {
+    format!("{PUSH}{}", interval.as_millis())
+}
+
+/// The interval, if this asks to be talked to.
+fn wants_push(said: &[u8]) -> Option<Duration> {
+    let milliseconds: u64 = std::str::from_utf8(said).ok()?.strip_prefix(PUSH)?.parse().ok()?;
+    Some(Duration::from_millis(milliseconds.max(1)))
+}
+
+/// Sends numbered messages, from 1, whoever hears them. An error is that of an earlier one: its receiver may be back.
+fn push<F>(interval: Duration, send: impl Fn(u32) -> F + Send + 'static)
+where
+    F: Future<Output = io::Result<()>> + Send,
+{
+    tokio::spawn(async move {
+        let (mut ticks, until) = pushing(interval);
+        for n in 1.. {
+            if ticks.tick().await > until {
+                break;
+            }
+            let _ = send(n).await;
+        }
+    });
+}
+
+fn pushing(interval: Duration) -> (tokio::time::Interval, tokio::time::Instant) {
+    let mut ticks = tokio::time::interval(interval);
+    ticks.set_missed_tick_behavior(tokio::time::MissedTickBehavior::Delay);
+    (ticks, tokio::time::Instant::now() + PUSHING)
+}
 
 /// Answers on `ports` at `addresses` until killed. Prints `ready` once every port is open.
 ///

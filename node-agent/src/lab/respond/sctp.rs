@@ -1,16 +1,19 @@
 //! SCTP.
-use super::Port;
+use super::{Port, push, wants_push};
 use crate::lab::raw::{SctpSocket, random};
 use crate::lab::sctp::{self, Packet};
 use std::collections::HashMap;
 use std::io;
 use std::net::IpAddr;
+use std::sync::Arc;
+use std::time::Duration;
 
 /// Associations that are remembered; a flood of new ones makes us forget the others.
 const MOST: usize = 65_536;
 
 pub(super) async fn serve(socket: SctpSocket, ports: Vec<Port>) -> io::Result<()> {
     let mut responder = Responder { ports, tag: random(), peers: HashMap::new() };
+    let socket = Arc::new(socket);
     let mut buffer = vec![0; 65_536];
     loop {
         let (bytes, from) = socket.receive(&mut buffer).await?;
@@ -18,6 +21,15 @@ pub(super) async fn serve(socket: SctpSocket, ports: Vec<Port>) -> io::Result<()
         if let Some(answer) = responder.answer(&packet, from) {
             // Who cannot be reached asked in vain.
             let _ = socket.send(&answer, from).await;
+        }
+        if let Some((theirs, interval)) = responder.wants_more(&packet, from) {
+            let (socket, source, destination) = (socket.clone(), packet.destination, packet.source);
+            push(interval, move |n| {
+                let value = sctp::data(n, b"!");
+                let chunk = Packet { source, destination, tag: theirs, kind: sctp::DATA, value: &value };
+                let (socket, bytes) = (socket.clone(), chunk.to_bytes());
+                async move { socket.send(&bytes, from).await }
+            });
         }
     }
 }
@@ -31,6 +43,14 @@ struct Responder {
 }
 
 impl Responder {
+    /// The tag of a peer that asks to be talked to, and how often.
+    fn wants_more(&self, packet: &Packet<'_>, from: IpAddr) -> Option<(u32, Duration)> {
+        let data = packet.kind == sctp::DATA && packet.tag == self.tag;
+        let interval = packet.value.get(12..).filter(|_| data).and_then(wants_push)?;
+        let theirs = self.peers.get(&(from, packet.source, packet.destination))?;
+        Some((*theirs, interval))
+    }
+
     fn answer(&mut self, packet: &Packet<'_>, from: IpAddr) -> Option<Vec<u8>> {
         let peer = (from, packet.source, packet.destination);
         if packet.kind == sctp::INIT {

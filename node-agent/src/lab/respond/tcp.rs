@@ -1,4 +1,5 @@
 //! TCP.
+use super::{pushing, wants_push};
 use std::io;
 use std::net::{Ipv4Addr, Ipv6Addr, SocketAddr};
 use std::time::Duration;
@@ -48,18 +49,38 @@ async fn converse(mut stream: TcpStream, name: &str) -> io::Result<()> {
 
 /// Answers `filled` bytes already read, then whatever comes, until the caller has no more to say.
 async fn lines(mut stream: TcpStream, name: &str, mut buffer: Vec<u8>, filled: usize) -> io::Result<()> {
-    let mut filled = filled;
+    let mut rest = buffer[..filled].to_vec();
     loop {
-        if filled > 0 {
-            let said = String::from_utf8_lossy(&buffer[..filled]);
-            let answer: String = said.lines().map(|line| format!("{name} {line}\n")).collect();
-            stream.write_all(answer.as_bytes()).await?;
+        let mut answer = Vec::new();
+        while let Some(end) = rest.iter().position(|byte| *byte == b'\n') {
+            let line: Vec<u8> = rest.drain(..=end).collect();
+            if let Some(interval) = line.strip_suffix(b"\n").and_then(wants_push) {
+                return push(stream, name, interval).await;
+            }
+            answer.extend([name.as_bytes(), b" ", &line].concat());
         }
-        filled = stream.read(&mut buffer).await?;
-        if filled == 0 {
-            return Ok(());
+        stream.write_all(&answer).await?;
+        match stream.read(&mut buffer).await? {
+            0 => break,
+            length => rest.extend_from_slice(&buffer[..length]),
         }
     }
+    if rest.is_empty() {
+        return Ok(());
+    }
+    stream.write_all(&[name.as_bytes(), b" ", &rest, b"\n"].concat()).await
+}
+
+/// Numbered lines to a caller who asked to be talked to, until they cannot be sent.
+async fn push(mut stream: TcpStream, name: &str, interval: Duration) -> io::Result<()> {
+    let (mut ticks, until) = pushing(interval);
+    for n in 1.. {
+        if ticks.tick().await > until {
+            break;
+        }
+        stream.write_all(format!("{name} {n}\n").as_bytes()).await?;
+    }
+    Ok(())
 }
 
 fn is_http(request: &[u8]) -> bool {

@@ -1,93 +1,51 @@
-//! `ringfence lab stream`: one connection that talks without pause to what answers in a pod. How much was sent and how
-//! much came back is written a JSON line at a time, so that a test sees when it stops, and whether anything was lost.
+//! `ringfence lab stream`: one connection that talks without pause to what answers in a pod, or, once it has asked to be
+//! talked to, only listens. How much was sent and what came back is written a JSON line at a time, so that a test sees
+//! when it stops, and whether anything was lost.
 
 mod sctp;
+mod tally;
 mod tcp;
 mod udp;
 
+pub use tally::Counts;
+
 use crate::model::Protocol;
-use serde::{Deserialize, Serialize};
 use std::io::{self, Write};
 use std::net::SocketAddr;
 use std::sync::Arc;
-use std::sync::atomic::{AtomicU64, Ordering};
-use std::time::{Duration, Instant};
+use std::time::Duration;
+use tally::Tally;
 
 /// How often counts are written.
-const REPORT: Duration = Duration::from_millis(50);
+const REPORT: Duration = Duration::from_millis(100);
 /// How long answers may still come after the last message.
-const STRAGGLERS: Duration = Duration::from_millis(1500);
+const STRAGGLERS: Duration = Duration::from_millis(2500);
 /// How long opening may take.
 const OPENING: Duration = Duration::from_secs(5);
+/// How often is asked to be talked to until something comes.
+const ASKING: Duration = Duration::from_millis(500);
 
-/// A line of output.
-#[derive(Clone, PartialEq, Eq, Debug, Default, Serialize, Deserialize)]
-pub struct Counts {
-    /// Milliseconds since the start.
-    pub ms: u64,
-    /// Messages sent.
-    pub sent: u64,
-    /// Messages answered.
-    pub answered: u64,
-    /// Milliseconds since the last answer.
-    pub silent_ms: u64,
-    /// It broke: reset, or refused.
-    #[serde(default, skip_serializing_if = "Option::is_none")]
-    pub error: Option<String>,
-    /// This is the last line.
-    #[serde(default)]
-    pub done: bool,
+/// What to do.
+#[derive(Clone, Copy, Debug)]
+pub struct Options {
+    /// Whom to talk to.
+    pub to: SocketAddr,
+    /// Over what.
+    pub protocol: Protocol,
+    /// Time between messages, whoever says them.
+    pub interval: Duration,
+    /// Ask to be talked to, then say nothing.
+    pub listen: bool,
 }
 
-/// What the protocols count in.
-#[derive(Debug)]
-struct Tally {
-    began: Instant,
-    sent: AtomicU64,
-    answered: AtomicU64,
-    last_ms: AtomicU64,
-}
-
-impl Tally {
-    fn sent(&self) {
-        self.sent.fetch_add(1, Ordering::Relaxed);
-    }
-
-    fn answered(&self, count: u64) {
-        self.answered.fetch_add(count, Ordering::Relaxed);
-        self.last_ms.store(self.ms(), Ordering::Relaxed);
-    }
-
-    fn ms(&self) -> u64 {
-        u64::try_from(self.began.elapsed().as_millis()).unwrap_or(u64::MAX)
-    }
-
-    fn counts(&self) -> Counts {
-        let ms = self.ms();
-        Counts {
-            ms,
-            sent: self.sent.load(Ordering::Relaxed),
-            answered: self.answered.load(Ordering::Relaxed),
-            silent_ms: ms.saturating_sub(self.last_ms.load(Ordering::Relaxed)),
-            ..Counts::default()
-        }
-    }
-}
-
-/// Sends a message every `interval` until `stop`, then waits a moment for what is still to come.
+/// Sends a message every interval until `stop`, then waits a moment for what is still to come.
 ///
 /// # Errors
 /// If the connection cannot be opened, or counts cannot be written. That it breaks later is in the counts.
-pub async fn run(
-    to: SocketAddr,
-    protocol: Protocol,
-    interval: Duration,
-    stop: impl Future<Output = ()>,
-    mut output: impl Write,
-) -> io::Result<()> {
-    let zero = AtomicU64::default;
-    let tally = Arc::new(Tally { began: Instant::now(), sent: zero(), answered: zero(), last_ms: zero() });
-    let (talk, hear) = match protocol {
+pub async fn run(options: Options, stop: impl Future<Output = ()>, mut output: impl Write) -> io::Result<()> {
+    let Options { to, protocol, interval, listen } = options;
+    let tally = Arc::new(Tally::new(listen.then_some(interval)));
+    let (mut talk, hear) = match protocol {
         Protocol::Tcp => opened(tcp::open(to, tally.clone())).await?,
         Protocol::Udp => opened(udp::open(to, tally.clone())).await?,
         Protocol::Sctp => opened(sctp::open(to, tally.clone())).await?,
@@ -97,8 +55,10 @@ pub async fn run(
         writeln!(output)?;
         output.flush()
     };
-    let (mut ticks, mut reports) = (tokio::time::interval(interval), tokio::time::interval(REPORT));
-    let mut talk = Some(talk);
+    let (mut ticks, mut reports) =
+        (tokio::time::interval(if listen { ASKING } else { interval }), tokio::time::interval(REPORT));
+    // A machine that was busy must not make up for it by a flood.
+    ticks.set_missed_tick_behavior(tokio::time::MissedTickBehavior::Delay);
     tokio::pin!(hear, stop);
     let mut ends: Option<tokio::time::Instant> = None;
     let error = loop {
@@ -109,23 +69,23 @@ pub async fn run(
             () = &mut stop, if ends.is_none() => {
                 ends = Some(tokio::time::Instant::now() + STRAGGLERS);
             }
-            _ = ticks.tick(), if ends.is_none() => {
-                if let Some(open) = &mut talk && let Err(e) = open.send(&tally).await {
+            _ = ticks.tick() => {
+                if let Err(e) = talk.tick(&tally, ends.is_none()).await {
                     break Some(e);
                 }
             }
             _ = reports.tick() => {
-                let counts = tally.counts();
-                write(&counts)?;
-                if ends.is_some() && counts.answered >= counts.sent {
+                write(&tally.counts())?;
+                if ends.is_some() && (listen || tally.whole()) {
                     break None;
                 }
             }
             () = tokio::time::sleep_until(end), if ends.is_some() => break None,
         }
     };
-    drop(talk.take());
-    write(&Counts { error: error.map(|e| e.to_string()), done: true, ..tally.counts() })
+    drop(talk);
+    let error = error.map(|e| e.to_string());
+    write(&Counts { error, missing: tally.missing(), done: true, ..tally.counts() })
 }
 
 async fn opened<T>(opening: impl Future<Output = io::Result<T>>) -> io::Result<T> {
@@ -140,13 +100,19 @@ enum Talk {
 }
 
 impl Talk {
-    async fn send(&mut self, tally: &Tally) -> io::Result<()> {
-        match self {
-            Self::Tcp(talk) => talk.send().await?,
-            Self::Udp(talk) => talk.send().await?,
-            Self::Sctp(talk) => talk.send().await?,
+    /// Sends the next message if there is to be one; who listens says no more once it has been heard.
+    async fn tick(&mut self, tally: &Tally, more: bool) -> io::Result<()> {
+        let more = more && !(tally.listens() && tally.counts().answered > 0);
+        let sequence = if tally.listens() { 1 } else { tally.next() };
+        let sent = match self {
+            Self::Tcp(talk) => talk.tick(sequence, more)?,
+            Self::Udp(talk) if more => talk.send(sequence).await?,
+            Self::Sctp(talk) if more => talk.send(sequence).await?,
+            Self::Udp(_) | Self::Sctp(_) => false,
+        };
+        if sent {
+            tally.sent();
         }
-        tally.sent();
         Ok(())
     }
 }

@@ -12,7 +12,7 @@ const RESEND: Duration = Duration::from_millis(500);
 
 pub(super) struct Talk {
     association: Arc<Association>,
-    next: u32,
+    tally: Arc<Tally>,
 }
 
 struct Association {
@@ -28,25 +28,28 @@ pub(super) async fn open(to: SocketAddr, tally: Arc<Tally>) -> io::Result<(super
     let any = if to.is_ipv4() { Ipv4Addr::UNSPECIFIED.into() } else { Ipv6Addr::UNSPECIFIED.into() };
     let (ours, port) = (random(), 10_000 + (random() % 10_000) as u16);
     let mut new = Association { socket: SctpSocket::new(any)?, to, port, theirs: 0, ours };
-    let first = 1;
-    let ack = new.ask(sctp::INIT, &sctp::init(ours, first), sctp::INIT_ACK).await?;
+    // Messages are numbered from 1, and so are the chunks that bear them.
+    let ack = new.ask(sctp::INIT, &sctp::init(ours, 1), sctp::INIT_ACK).await?;
     let parsed = Packet::parse(&ack).ok_or(io::ErrorKind::InvalidData)?;
     new.theirs = parsed.initiate_tag().ok_or(io::ErrorKind::InvalidData)?;
     let cookie = parsed.cookie().ok_or(io::ErrorKind::InvalidData)?.to_vec();
     new.ask(sctp::COOKIE_ECHO, &cookie, sctp::COOKIE_ACK).await?;
     let association = Arc::new(new);
-    let hearing = association.clone();
+    let (hearing, talking) = (association.clone(), tally.clone());
     let hear = async move {
         loop {
             let bytes = hearing.receive().await?;
-            match Packet::parse(&bytes).map(|packet| packet.kind) {
-                Some(sctp::SACK) => tally.answered(1),
-                Some(sctp::ABORT) => return Err(io::ErrorKind::ConnectionReset.into()),
+            let Some(packet) = Packet::parse(&bytes) else { continue };
+            match packet.kind {
+                sctp::SACK if !tally.listens() => tally.answered(packet.sequence().unwrap_or(0).into()),
+                // Not acknowledged: what comes shall not depend on what we say.
+                sctp::DATA if tally.listens() => tally.answered(packet.sequence().unwrap_or(0).into()),
+                sctp::ABORT => return Err(io::ErrorKind::ConnectionReset.into()),
                 _ => {}
             }
         }
     };
-    Ok((super::Talk::Sctp(Talk { association, next: first }), Box::pin(hear)))
+    Ok((super::Talk::Sctp(Talk { association, tally: talking }), Box::pin(hear)))
 }
 
 impl Association {
@@ -90,9 +93,9 @@ impl Association {
 }
 
 impl Talk {
-    pub(super) async fn send(&mut self) -> io::Result<()> {
-        self.association.send(sctp::DATA, &sctp::data(self.next, b"?")).await?;
-        self.next = self.next.wrapping_add(1);
-        Ok(())
+    pub(super) async fn send(&mut self, sequence: u64) -> io::Result<bool> {
+        let number = u32::try_from(sequence).map_err(io::Error::other)?;
+        let payload = self.tally.message(sequence);
+        self.association.send(sctp::DATA, &sctp::data(number, payload.as_bytes())).await.map(|()| true)
     }
 }

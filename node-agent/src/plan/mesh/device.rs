@@ -1,12 +1,13 @@
 //! The plan of one WireGuard device.
 use super::{
-    Action, Backend, DeviceKind, ObservedControl, ObservedDevice, ObservedMesh, ObservedPeer, PATIENCE,
-    PeerChange, SILENCE,
+    Action, Backend, DeviceKind, GREETING, ObservedControl, ObservedDevice, ObservedMesh, ObservedPeer,
+    PATIENCE, PeerChange, SILENCE,
 };
 use crate::mesh::spec::{DeviceSpec, PeerSpec};
 use ipnetwork::IpNetwork;
 use ringfence_keyring::{Plane, PublicKey};
 use std::collections::{BTreeMap, BTreeSet};
+use std::time::Duration;
 
 /// The plane whose device a sysctl is about.
 pub(super) fn of(path: &str) -> Option<Plane> {
@@ -127,10 +128,17 @@ fn is_empty(change: &PeerChange) -> bool {
     matches!(change, PeerChange::Set { endpoint: None, keepalive: None, add, clear_preshared: false, .. } if add.is_empty())
 }
 
-/// The one that does not begin keeps still until there is a handshake, or it is clear that none will come.
+/// A peer that was never met is greeted: WireGuard sends a keepalive as soon as one is asked for, and with it a handshake.
+/// A node that was rebooted is heard by its peers at once then; left alone, each would find out 15 s after it has sent
+/// something in vain. The one that does not begin gives the other a moment.
 fn keepalive(found: Option<&ObservedPeer>, spec: &PeerSpec) -> u16 {
-    let begun = found.is_some_and(|found| found.handshake.is_some() || found.known >= PATIENCE);
-    if spec.begins || begun { spec.keepalive } else { 0 }
+    let known = found.map_or(Duration::ZERO, |found| found.known);
+    let met = found.is_some_and(|found| found.handshake.is_some());
+    match (met, spec.begins || known >= PATIENCE) {
+        (false, false) => 0,
+        (false, true) if spec.keepalive == 0 && known < SILENCE => GREETING,
+        _ => spec.keepalive,
+    }
 }
 
 /// Set for a new peer, when the publication changed, and after silence; else WireGuard's own roaming owns it.

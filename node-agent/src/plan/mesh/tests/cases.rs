@@ -134,6 +134,28 @@ fn a_new_publication_moves_the_endpoint_at_once_but_a_restart_does_not() {
 }
 
 #[test]
+fn a_peer_that_was_never_met_is_greeted_until_it_answers_or_counts_as_silent() {
+    let asked = |found: Option<(Option<u64>, Duration)>, begins: bool| {
+        let mut desired = desired();
+        desired.devices.get_mut(&Plane::Zero).unwrap().peers.get_mut(&key(2)).unwrap().begins = begins;
+        let mut machine = Machine::default();
+        machine.converge(&desired);
+        let Some((handshake, known)) = found else {
+            return observed_peer(&mut machine, 2).keepalive;
+        };
+        let peer = observed_peer(&mut machine, 2);
+        (peer.handshake, peer.known) = (handshake.map(Duration::from_secs), known);
+        machine.converge(&desired);
+        observed_peer(&mut machine, 2).keepalive
+    };
+    assert_eq!(asked(None, true), GREETING);
+    assert_eq!(asked(None, false), 0, "the other side begins");
+    assert_eq!(asked(Some((None, PATIENCE)), false), GREETING, "it did not");
+    assert_eq!(asked(Some((Some(0), PATIENCE)), true), 0, "they have met");
+    assert_eq!(asked(Some((None, SILENCE)), true), 0, "nobody is there");
+}
+
+#[test]
 fn only_one_side_begins_and_the_other_follows_the_handshake_or_loses_patience() {
     let (mut machine, mut desired) = settled();
     let spec = desired.devices.get_mut(&Plane::Zero).unwrap().peers.get_mut(&key(2)).unwrap();

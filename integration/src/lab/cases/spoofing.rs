@@ -1,0 +1,132 @@
+//! P2: a source address is believed only where it lives. Each lie is dropped, counted, and never delivered.
+use crate::lab::{Lab, eventually};
+use anyhow::{Context, Result, ensure};
+use ringfence::lab::patience;
+use std::io::{BufRead, BufReader, Read};
+use std::process::{Child, ChildStdout};
+use std::time::Duration;
+
+/// Somebody in a pod who listens for echo requests from one address.
+struct Listener<'a> {
+    lab: &'a Lab,
+    pod: &'a str,
+    tcpdump: Child,
+    output: BufReader<ChildStdout>,
+}
+
+impl<'a> Listener<'a> {
+    /// Returns once it listens.
+    fn start(lab: &'a Lab, pod: &'a str, from: &str) -> Result<Self> {
+        let script = format!("exec tcpdump -n -l -i eth0 'src host {from} and icmp' 2>&1");
+        let mut tcpdump = lab.spawn(pod, &["sh", "-c", &script])?;
+        let mut output = BufReader::new(tcpdump.stdout.take().context("no output")?);
+        let mut line = String::new();
+        while !line.contains("listening on") {
+            line.clear();
+            ensure!(output.read_line(&mut line)? > 0, "tcpdump has ended");
+        }
+        Ok(Self { lab, pod, tcpdump, output })
+    }
+
+    /// What was heard, once the sender has given up.
+    fn heard(mut self) -> Result<String> {
+        std::thread::sleep(patience(Duration::from_millis(500)));
+        // The lab's exec does not pass signals into the pod: tcpdump is ended there, which closes the pipe.
+        self.lab.shell(
+            self.pod,
+            "for p in $(ip netns pids $(ip netns identify $$)); do read -r n < /proc/$p/comm; \
+                        [ \"$n\" = tcpdump ] && kill $p; done; true",
+        )?;
+        let mut text = String::new();
+        self.output.read_to_string(&mut text)?;
+        let _ = self.tcpdump.wait();
+        Ok(text)
+    }
+}
+
+fn refused_by_wireguard(lab: &Lab, node: &str) -> Result<u64> {
+    Ok(lab.status(node)?.mesh.planes.iter().filter_map(|p| p.refused_packets).sum())
+}
+
+/// A pod uses another pod's address.
+///
+/// # Errors
+/// If it is believed, or not counted.
+pub fn pod_as_another_pod(lab: &Lab) -> Result<()> {
+    let target = lab.pod("talk/a2")?.1[0].clone();
+    // The control: with its own address it gets through, and the listener hears it.
+    let own = lab.pod("talk/a1")?.1[0].clone();
+    let listener = Listener::start(lab, "talk/a2", &own)?;
+    lab.shell("talk/a1", &format!("ping -n -q -c 2 -W 2 {target}"))?;
+    ensure!(listener.heard()?.contains("echo request"), "the listener hears nothing at all");
+
+    for victim in ["talk/b1", "talk/a3"] {
+        let address = lab.pod(victim)?.1[0].clone();
+        let before = lab.drops("node1", "spoofed-pod")?;
+        let listener = Listener::start(lab, "talk/a2", &address)?;
+        lab.shell(
+            "talk/a1",
+            &format!(
+                "ip addr add {address}/32 dev lo; ping -n -q -c 3 -i 0.2 -W 1 -I {address} {target}; \
+                 ip addr del {address}/32 dev lo"
+            ),
+        )?;
+        let text = listener.heard()?;
+        ensure!(!text.contains("echo request"), "as {victim}: {text}");
+        let counted = lab.drops("node1", "spoofed-pod")? - before;
+        ensure!(counted >= 3, "as {victim}: {counted} counted");
+    }
+    Ok(())
+}
+
+/// A node sends another node's pod address through its own tunnel.
+///
+/// # Errors
+/// If it is believed, or not counted.
+pub fn node_as_another_nodes_pod(lab: &Lab) -> Result<()> {
+    let target = lab.pod("talk/a2")?.1[0].clone();
+    let victim = lab.pod("talk/a3")?.1[0].clone();
+    let before = refused_by_wireguard(lab, "node2")?;
+    let listener = Listener::start(lab, "talk/a2", &victim)?;
+    // Root on node 1 does all it can: the address is its own, and no NAT mends the source.
+    lab.shell(
+        "node/node1",
+        &format!(
+            "nft 'add table ip lie; add chain ip lie out {{ type filter hook output priority raw; }}; \
+             add rule ip lie out ip saddr {victim} notrack'; ip addr add {victim}/32 dev lo; \
+             ping -n -q -c 3 -i 0.2 -W 1 -I {victim} {target}; \
+             ip addr del {victim}/32 dev lo; nft delete table ip lie"
+        ),
+    )?;
+    let text = listener.heard()?;
+    ensure!(!text.contains("echo request"), "{text}");
+    eventually("WireGuard's refusals are counted", Duration::from_secs(5), || {
+        Ok(refused_by_wireguard(lab, "node2")? >= before + 3)
+    })
+}
+
+/// A plain packet on the underlay has a pod's or a node's source.
+///
+/// # Errors
+/// If it is believed, or not counted.
+pub fn plain_packet_as_a_pod(lab: &Lab) -> Result<()> {
+    let target = lab.pod("talk/a2")?.1[0].clone();
+    let before = lab.drops("node2", "spoofed-underlay")?;
+    for liar in [lab.pod("talk/a1")?.1[0].clone(), lab.pod("talk/b2")?.1[0].clone(), "10.88.0.11".to_owned()]
+    {
+        let listener = Listener::start(lab, "talk/a2", &liar)?;
+        lab.shell(
+            "outside",
+            &format!(
+                "ip route replace {target}/32 via 10.88.0.12; ip addr add {liar}/32 dev lo; \
+                 ping -n -q -c 3 -i 0.2 -W 1 -I {liar} {target}; ip addr del {liar}/32 dev lo; \
+                 ip route del {target}/32"
+            ),
+        )?;
+        let text = listener.heard()?;
+        ensure!(!text.contains("echo request"), "as {liar}: {text}");
+    }
+    let counted = lab.drops("node2", "spoofed-underlay")? - before;
+    ensure!(counted >= 9, "{counted} counted");
+    Ok(())
+}
