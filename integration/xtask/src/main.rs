@@ -38,7 +38,7 @@ enum Task {
     Test(test::Args),
     /// Bring a small bank up on three nodes and show what protects it
     Demo(demo::Args),
-    /// Measure what it costs next to nftables, all of it or one of packets, flat, throughput, change, memory, cni
+    /// Measure what it costs next to nftables, all of it or one of packets, flat, throughput, change, memory, cni, rotation
     Bench(bench::Args),
     /// Run a command under a Debian kernel in QEMU, on this machine's files, changing none of them
     Vm(vm::Args),

@@ -8,7 +8,8 @@ use super::moment::{Moment, STALENESS};
 use super::published::{NodeName, NodeUid, Published};
 use super::record::Known;
 use super::state::{Peer, State};
-use crate::plane::{PerPlane, Plane};
+use crate::key::PublicKey;
+use crate::plane::PerPlane;
 
 /// A serial that grows by more than this at once is nobody's honest one.
 const MAX_LEAP: u64 = 1 << 20;
@@ -32,6 +33,7 @@ impl State {
         }
         self.detach(node, actions);
         self.peers.remove(node);
+        self.pending.remove(node);
         self.record.peers.remove(node);
         self.outdated.remove(node);
         self.unsaved = true;
@@ -48,6 +50,8 @@ impl State {
         if peer.sending.take().is_some() {
             actions.push(Action::RemoveRoute { peer: node.clone() });
         }
+        let keys: Vec<PublicKey> = peer.published.iter().flat_map(|published| published.keys()).collect();
+        keys.iter().for_each(|key| drop(self.owners.remove(key)));
         (peer.published, peer.proven, peer.told) = (None, false, None);
         (peer.off, peer.probing) = (PerPlane::default(), PerPlane::default());
         self.hold(node);
@@ -59,7 +63,7 @@ impl State {
             return;
         }
         let node = published.node.clone();
-        if let Err(why) = self.judge(now, &published) {
+        if let Err(why) = self.judge(now, &published, actions) {
             if let Some(why) = why {
                 actions.push(Action::Report(Report::Refused { node, why }));
             }
@@ -73,6 +77,10 @@ impl State {
         }
         let seen = published.outdated.get(&self.me).copied().unwrap_or(0);
         if let Some(peer) = self.peers.get_mut(&node) {
+            for key in peer.published.iter().flat_map(|before| before.keys()) {
+                self.owners.remove(&key);
+            }
+            self.owners.extend(published.keys().map(|key| (key, node.clone())));
             peer.published = Some(published);
             peer.stale_since = None;
         }
@@ -87,18 +95,27 @@ impl State {
     }
 
     /// Whether a publication is news that may be believed. `Err(None)`: it is known already.
-    fn judge(&mut self, now: Moment, published: &Published) -> Result<(), Option<Refusal>> {
+    fn judge(
+        &mut self,
+        now: Moment,
+        published: &Published,
+        actions: &mut Vec<Action>,
+    ) -> Result<(), Option<Refusal>> {
         let uid = &published.uid;
         if self.record.is_revoked(uid) {
             return Err(Some(Refusal::Revoked { uid: uid.to_string() }));
         }
-        let known = self.record.peers.get(&published.node).filter(|known| known.uid == *uid);
+        let known = self.record.peers.get(&published.node).filter(|known| known.uid == *uid).cloned();
         let (Some(known), Some(peer)) = (known, self.peers.get_mut(&published.node)) else {
             return Err(Some(Refusal::NotAMember { uid: uid.to_string() }));
         };
         let serial = published.serial;
         if serial < known.serial && !self.seeded.makes(Mistake::OldPublication) {
-            peer.stale_since.get_or_insert(now);
+            // Read again after so long, and nothing newer meanwhile: that is no late event, but what the API holds.
+            let stale = now.since(*peer.stale_since.get_or_insert(now)) >= STALENESS;
+            if stale && self.outdated.insert(published.node.clone(), known.serial).is_none() {
+                self.publish(actions);
+            }
             return Err(Some(Refusal::Old { serial, seen: known.serial }));
         }
         match &peer.published {
@@ -106,12 +123,12 @@ impl State {
             Some(before) if before.serial == serial => return Err(Some(Refusal::Contradiction { serial })),
             _ => {}
         }
-        self.owners(published).map_or(Ok(()), |refusal| Err(Some(refusal)))
+        self.foreign_key(published).map_or(Ok(()), |refusal| Err(Some(refusal)))
     }
 
     /// A key that somebody else had first.
-    fn owners(&self, published: &Published) -> Option<Refusal> {
-        let foreign = |key: &crate::PublicKey| {
+    fn foreign_key(&self, published: &Published) -> Option<Refusal> {
+        let foreign = |key: &PublicKey| {
             if self.record.keys.iter().any(|(_, own)| own.is_some_and(|own| own.public == *key)) {
                 return Some(self.me.clone());
             }
@@ -121,13 +138,7 @@ impl State {
             if let Some(judged) = judged {
                 return Some(judged.node.clone());
             }
-            let has = |peer: &Peer| {
-                Plane::ALL.into_iter().any(|plane| peer.key(plane).is_some_and(|has| has.public == *key))
-            };
-            self.peers
-                .iter()
-                .find(|(name, peer)| **name != published.node && has(peer))
-                .map(|(name, _)| name.clone())
+            self.owners.get(key).filter(|owner| **owner != published.node).cloned()
         };
         published.keys().find_map(|key| {
             let owner = foreign(&key)?.to_string();
@@ -150,23 +161,6 @@ impl State {
         } else if !self.record.remaking && !self.seeded.makes(Mistake::UseOldDisk) {
             self.record.serial = published.serial;
             self.remake(Remake::DiskIsOld, actions);
-        }
-    }
-
-    /// Publishes whose publications have been older than what was seen for so long that nothing late explains it.
-    pub(super) fn call_outdated(&mut self, now: Moment, actions: &mut Vec<Action>) {
-        let stale = self.peers.iter().filter(|(name, peer)| {
-            let stale = peer.stale_since.is_some_and(|since| now.since(since) >= STALENESS);
-            stale && !self.outdated.contains_key(*name)
-        });
-        let stale: Vec<NodeName> = stale.map(|(name, _)| name.clone()).collect();
-        for name in &stale {
-            if let Some(known) = self.record.peers.get(name) {
-                self.outdated.insert(name.clone(), known.serial);
-            }
-        }
-        if !stale.is_empty() {
-            self.publish(actions);
         }
     }
 }

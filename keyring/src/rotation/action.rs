@@ -199,6 +199,9 @@ pub enum Remake {
     /// Nothing on disk that could be used.
     #[error("there is no record of its keys on disk")]
     NoRecord,
+    /// The agent was stopped while it made both anew.
+    #[error("making them anew was interrupted")]
+    Unfinished,
     /// The record and the key files do not belong together.
     #[error("the keys on disk are not those on record")]
     DiskDisagrees,

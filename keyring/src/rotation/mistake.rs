@@ -31,6 +31,8 @@ mistakes! {
     IgnoreWords,
     /// Words are taken whatever they say.
     AnyWordCounts,
+    /// A word counts although the key that its sender was on has been offered for leaving, or replaced, since.
+    OldWordsCount,
     /// Whoever has not moved in time is given up, heard or not.
     CutHeardPeer,
     /// The publication read last holds, whatever its serial.
@@ -45,6 +47,8 @@ mistakes! {
     NoTieBreak,
     /// A node leaves a plane although a peer is leaving the other.
     LeaveOpposite,
+    /// What was said to a node that was leaving a plane still counts when it stays after all.
+    StaySilently,
     /// Peers whose publication has not been read since the restart are not waited for.
     ForgetUnread,
     /// A revocation lasts until the next restart.

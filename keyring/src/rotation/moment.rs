@@ -8,6 +8,8 @@ pub const LINGER: Duration = Duration::from_secs(10);
 pub const SILENCE: Duration = Duration::from_secs(180);
 /// A publication that stays older than what was seen before for so long is called a restored one, not a late one.
 pub const STALENESS: Duration = Duration::from_secs(60);
+/// A write to the API that nobody has confirmed for so long is tried again.
+pub(super) const RETRY: Duration = Duration::from_secs(5);
 
 /// Milliseconds since some instant of this node's own, by a clock that never goes back (`CLOCK_BOOTTIME`).
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Default)]

@@ -2,7 +2,6 @@
 
 use super::Mistake;
 use super::action::Action;
-use super::moment::Moment;
 use super::published::{NodeName, Word};
 use super::state::{Peer, State};
 use crate::epoch::Epoch;
@@ -60,6 +59,19 @@ impl State {
         self.peers.insert(name.clone(), peer);
         self.hold(name);
         self.tell_news(name, actions);
+        if self.is_unfinished(name) {
+            self.pending.insert(name.clone());
+        } else {
+            self.pending.remove(name);
+        }
+    }
+
+    /// Whether anything about a peer may have to be repeated.
+    fn is_unfinished(&self, name: &NodeName) -> bool {
+        let Some(peer) = self.peers.get(name).filter(|peer| peer.published.is_some()) else { return false };
+        let there = peer.proven && peer.sending == self.target(name, peer);
+        let word = self.word_for(name);
+        !there || word.is_none_or(|word| self.is_news(name, word))
     }
 
     /// [`State::attend`] to all.
@@ -155,8 +167,11 @@ impl State {
         self.hold(from);
     }
 
-    /// Whether a word promises never to use our present key on a plane again: its sender knows a newer epoch of the
-    /// mesh and is on its plane, or knows that we are leaving this one.
+    /// Whether a word promises never to use our present key on a plane again.
+    ///
+    /// Its sender is on the other plane, with a key of ours that we are not leaving and have not replaced since: from
+    /// there it only moves on to newer keys. So the promise holds if the mesh has moved on from this key as far as the
+    /// sender knows; or if the sender knows that we are leaving it.
     fn counts(&self, word: Word, plane: Plane) -> bool {
         if self.seeded.makes(Mistake::IgnoreWords) {
             return false;
@@ -165,20 +180,25 @@ impl State {
             return true;
         }
         let Some(own) = self.own(plane) else { return false };
-        let superseded = own.epoch < word.epoch && word.epoch <= word.mesh;
+        let stays =
+            self.record.leaving.get(word.on).is_none() && word.seen >= *self.record.since.get(word.on);
+        let stays = stays || self.seeded.makes(Mistake::OldWordsCount);
+        let superseded = stays && own.epoch < word.epoch && word.epoch <= word.mesh;
         let left = self.record.leaving.get(plane).is_some_and(|since| word.seen >= since);
         word.on == plane.other() && (superseded || left)
     }
 
     /// Tells a peer what it has not been told.
     fn tell_news(&self, name: &NodeName, actions: &mut Vec<Action>) {
-        let told = self.peers.get(name).and_then(|peer| peer.told);
-        let matters = |word: &Word| {
-            told.is_none_or(|told| (told.on, told.mesh) != (word.on, word.mesh)) || self.is_leaving(name)
-        };
-        if let Some(word) = self.word_for(name).filter(|word| Some(*word) != told).filter(matters) {
+        if let Some(word) = self.word_for(name).filter(|word| self.is_news(name, *word)) {
             actions.push(Action::Tell { peer: name.clone(), word });
         }
+    }
+
+    /// Whether a word says more than the last that reached the peer; of serials only as far as they matter to it.
+    fn is_news(&self, name: &NodeName, word: Word) -> bool {
+        let Some(told) = self.peers.get(name).and_then(|peer| peer.told) else { return true };
+        (told.on, told.mesh) != (word.on, word.mesh) || (told != word && self.is_leaving(name))
     }
 
     fn is_leaving(&self, name: &NodeName) -> bool {
@@ -189,8 +209,10 @@ impl State {
     }
 
     /// Repeats what was not answered: probes, and words to those who do not know them or whose own is lacking.
-    pub(super) fn ask_again(&mut self, _now: Moment, actions: &mut Vec<Action>) {
-        let names: Vec<NodeName> = self.peers.keys().cloned().collect();
+    pub(super) fn ask_again(&mut self, actions: &mut Vec<Action>) {
+        let due = Plane::ALL.into_iter().filter(|plane| self.is_due(*plane));
+        let mut names = self.pending.clone();
+        names.extend(due.flat_map(|plane| self.holding.get(plane)).cloned());
         for name in &names {
             let before = actions.len();
             self.attend(name, actions);

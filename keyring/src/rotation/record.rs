@@ -33,6 +33,8 @@ pub struct Record {
     pub remaking: bool,
     /// The planes whose key is to be replaced by one of the same epoch, with the serial that told so first.
     pub leaving: PerPlane<Option<u64>>,
+    /// The serials that first told of the keys, or told again that they stay.
+    pub since: PerPlane<u64>,
     /// Rotations of this node alone that it has begun.
     pub turns: u64,
     /// The plane that is still to follow in such a rotation.
@@ -96,6 +98,7 @@ impl Record {
             retiring: PerPlane::default(),
             remaking: false,
             leaving: PerPlane::default(),
+            since: PerPlane::default(),
             turns: 0,
             second: None,
             fresh: None,

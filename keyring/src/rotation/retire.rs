@@ -11,7 +11,7 @@ use crate::plane::{PerPlane, Plane};
 
 impl State {
     /// Whether the mesh has moved on from a plane's key.
-    fn is_outdated(&self, plane: Plane) -> bool {
+    pub(super) fn is_outdated(&self, plane: Plane) -> bool {
         let (Some(key), Some(other)) = (self.own(plane), self.own(plane.other())) else { return false };
         key.epoch < other.epoch && other.epoch <= self.record.mesh
     }
@@ -156,6 +156,7 @@ impl State {
         self.unsaved = true;
         *self.record.keys.get_mut(plane) = Some(key);
         *self.record.retiring.get_mut(plane) = false;
+        *self.record.since.get_mut(plane) = self.record.serial + 1;
         if self.record.leaving.get_mut(plane).take().is_some() && plane != self.record.mesh.plane() {
             self.record.fresh = Some(self.record.mesh);
         }
@@ -175,6 +176,7 @@ impl State {
     pub(super) fn reach(&mut self, epoch: Epoch, actions: &mut Vec<Action>) {
         self.record.mesh = epoch;
         self.unsaved = true;
+        self.take_back(actions);
         self.attend_all(actions);
     }
 }

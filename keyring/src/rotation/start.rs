@@ -43,7 +43,7 @@ impl State {
         let mut why = if record.is_none() { Some(Remake::NoRecord) } else { None };
         let mut record = record.unwrap_or_else(|| Record::new(uid, found.mesh));
         if record.remaking {
-            why = why.or(Some(Remake::NoRecord));
+            why = why.or(Some(Remake::Unfinished));
         }
         if published.is_some_and(|published| is_newer(published, &record))
             && !seeded.makes(Mistake::UseOldDisk)
@@ -67,9 +67,12 @@ impl State {
             record,
             unsaved: true,
             holding: PerPlane { zero: BTreeSet::new(), one: BTreeSet::new() },
+            owners: BTreeMap::new(),
+            pending: BTreeSet::new(),
             free_since: PerPlane::default(),
             listed: false,
             acknowledged: 0,
+            written_at: None,
             goal: found.mesh,
             fresh_goal: None,
             turn_goal: 0,

@@ -7,7 +7,7 @@ use std::time::Duration;
 use super::action::Action;
 use super::event::Event;
 use super::mistake::Seeded;
-use super::moment::Moment;
+use super::moment::{Moment, RETRY};
 use super::published::{NodeName, NodeUid, OwnKey, Published, PublishedKey, Word};
 use super::record::Record;
 use crate::epoch::Epoch;
@@ -25,12 +25,18 @@ pub struct State {
     pub(super) peers: BTreeMap<NodeName, Peer>,
     /// The peers that keep a plane's key in use.
     pub(super) holding: PerPlane<BTreeSet<NodeName>>,
+    /// Whose the keys are that peers have published.
+    pub(super) owners: BTreeMap<PublicKey, NodeName>,
+    /// The peers that were not moved, proven and told of it yet.
+    pub(super) pending: BTreeSet<NodeName>,
     /// Since when nobody does, on planes whose key is to be replaced.
     pub(super) free_since: PerPlane<Option<Moment>>,
     /// Whether what was there at the start has been read.
     pub(super) listed: bool,
     /// Our newest publication known to be in the API.
     pub(super) acknowledged: u64,
+    /// When it was last tried to write it.
+    pub(super) written_at: Option<Moment>,
     /// The epoch that requests want the mesh to reach.
     pub(super) goal: Epoch,
     /// The epoch before which idle keys shall be made anew.
@@ -140,6 +146,9 @@ impl State {
 
     /// What every step ends with: whether planes are free, and the record to be written before all else.
     pub(super) fn finish(&mut self, now: Moment, actions: &mut Vec<Action>) {
+        if actions.iter().any(|action| matches!(action, Action::Publish(_))) {
+            self.written_at = Some(now);
+        }
         for plane in Plane::ALL {
             let free = self.is_due(plane) && self.holding.get(plane).is_empty();
             let since = self.free_since.get_mut(plane);
@@ -165,14 +174,15 @@ impl State {
     fn tick(&mut self, now: Moment, actions: &mut Vec<Action>) {
         self.replace_key(now, actions);
         self.give_up(now, actions);
-        self.ask_again(now, actions);
-        self.call_outdated(now, actions);
-        self.flag(now, actions);
+        self.ask_again(actions);
+        let tried = self.written_at.is_some_and(|at| now.since(at) < RETRY);
         if self.acknowledged < self.record.serial
+            && !tried
             && let Some(published) = self.published()
         {
             actions.push(Action::Publish(published));
         }
+        self.flag(now, actions);
         self.raise(now, actions);
         let waiting = self.waiting(now);
         if !waiting.is_empty() {

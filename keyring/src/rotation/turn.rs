@@ -65,7 +65,7 @@ impl State {
             self.record.turns += 1;
             self.record.second = Some(idle);
         }
-        *self.record.leaving.get_mut(plane) = Some(self.record.serial + 1);
+        self.leave(plane);
         self.publish(actions);
         self.attend_all(actions);
     }
@@ -77,7 +77,43 @@ impl State {
         else {
             return;
         };
+        self.leave(plane);
+    }
+
+    /// The mesh has begun a rotation onto a plane that we are leaving: not now. There is no plane to leave it for, as
+    /// those who have finished have none in common with us but this.
+    pub(super) fn take_back(&mut self, actions: &mut Vec<Action>) {
+        let wanted = Plane::ALL
+            .into_iter()
+            .find(|plane| self.record.leaving.get(*plane).is_some() && self.is_outdated(plane.other()));
+        let Some(plane) = wanted else { return };
+        *self.record.leaving.get_mut(plane) = None;
+        // Who read that we leave it may have left it: only words said with the news of this count again.
+        if !self.seeded.makes(Mistake::StaySilently) {
+            *self.record.since.get_mut(plane) = self.record.serial + 1;
+        }
+        self.forget_promises(plane);
+        self.publish(actions);
+    }
+
+    /// What peers promised about the other plane they promised as long as this one is there.
+    fn leave(&mut self, plane: Plane) {
         *self.record.leaving.get_mut(plane) = Some(self.record.serial + 1);
+        if self.seeded.makes(Mistake::OldWordsCount) {
+            return;
+        }
+        self.forget_promises(plane.other());
+    }
+
+    /// Nobody has promised anything about our key on a plane.
+    fn forget_promises(&mut self, plane: Plane) {
+        let names: Vec<NodeName> = self.peers.keys().cloned().collect();
+        for name in &names {
+            if let Some(peer) = self.peers.get_mut(name) {
+                *peer.off.get_mut(plane) = false;
+                self.hold(name);
+            }
+        }
     }
 
     /// Whether a peer is leaving the plane that others would have to go to. Who knows that has told it so, and must

@@ -41,6 +41,12 @@ impl State {
         self.peers.iter().filter_map(move |(name, peer)| Some((name, (*peer.configured.get(plane))?)))
     }
 
+    /// The key that a peer shall have on a plane's device, if it is to be there.
+    #[must_use]
+    pub fn peer(&self, peer: &str, plane: Plane) -> Option<PublicKey> {
+        *self.peers.get(peer)?.configured.get(plane)
+    }
+
     /// The plane that the route to a peer shall lead to.
     #[must_use]
     pub fn route(&self, peer: &str) -> Option<Plane> {
@@ -126,6 +132,7 @@ impl State {
     /// Makes every moment this one: time that has passed is forgotten.
     pub fn stop_clock(&mut self, now: Moment) {
         self.epoch_since = now;
+        self.written_at = None;
         for plane in Plane::ALL {
             let since = self.free_since.get_mut(plane);
             *since = since.map(|_| now);

@@ -69,7 +69,7 @@ fn disk_and_object_restored_together_are_told_apart_by_what_peers_have_seen() {
     for _ in 0..3 {
         for node in 0..2 {
             world.happen(node, NOW, Event::Read(first.clone()), usize::MAX);
-            world.happen(node, NOW.after(STALENESS), Event::Tick, usize::MAX);
+            world.happen(node, NOW.after(STALENESS), Event::Read(first.clone()), usize::MAX);
         }
     }
     world.settle();

@@ -289,7 +289,8 @@ impl World {
         let judged = |plane| {
             self.nodes[node].judged.iter().any(|of| self.nodes[node].kernel.peers.get(plane).contains_key(of))
         };
-        if Plane::ALL.into_iter().any(judged) {
+        // Killed in the middle of it, it goes on when it starts.
+        if self.nodes[node].agent.is_some() && Plane::ALL.into_iter().any(judged) {
             self.lost.get_or_insert(format!("{} lets a revoked node in", name(node)));
         }
         self.answer_probes();
@@ -371,7 +372,9 @@ impl World {
                 node.probes.insert((peer, plane, ours, theirs, false));
             }
             Action::Report(Report::Remade(why))
-                if !node.excused && node.made > 0 && why != Remake::LeftBehind =>
+                if !node.excused
+                    && node.made > 0
+                    && !matches!(why, Remake::LeftBehind | Remake::Unfinished) =>
             {
                 self.lost.get_or_insert(format!("{} makes its keys anew for no reason", name(index)));
             }
@@ -380,19 +383,19 @@ impl World {
         None
     }
 
-    /// Whoever leaves a key out of turn may just have begun to: that is no rotation of the mesh.
+    /// Whoever leaves a key out of turn may just have begun to: that is no rotation of the mesh. Nor does anybody wait
+    /// for a node that cannot be heard.
     fn see_whether_all_had_finished(&mut self, from: Epoch, by: usize) {
-        let busy = |node: &Arc<Node>| {
-            node.up
-                && node.reached >= from
-                && !node.judged.contains(&node.name)
-                && node.written.last().is_some_and(|written| {
-                    let epoch = |plane| Some(written.planes.get(plane).epoch);
-                    epoch(from.plane()) != Some(from) || epoch(from.plane().other()) != from.next()
-                })
+        let busy = |(index, node): (usize, &Arc<Node>)| {
+            let heard = index == by || Plane::ALL.into_iter().any(|plane| self.accepts(index, by, plane));
+            let finished = node.written.last().is_none_or(|written| {
+                let epoch = |plane| Some(written.planes.get(plane).epoch);
+                epoch(from.plane()) == Some(from) && epoch(from.plane().other()) == from.next()
+            });
+            heard && node.reached >= from && !finished
         };
         let mended = self.nodes.iter().any(|node| node.reached > from);
-        if !mended && self.nodes.iter().any(busy) {
+        if !mended && self.nodes.iter().enumerate().any(busy) {
             self.lost.get_or_insert(format!("{} begins an epoch before the last has ended", name(by)));
         }
     }
@@ -420,7 +423,8 @@ impl World {
     }
 
     fn send(&mut self, from: usize, to: usize, word: Word) {
-        let word = if self.serials_matter { word } else { Word { seen: 0, ..word } };
+        let since = self.nodes[to].agent.as_ref().map_or(0, |agent| *agent.record().since.get(word.on));
+        let word = if self.serials_matter { word } else { Word { seen: word.seen.min(since), ..word } };
         self.words.insert((from, to, word));
         self.forget_words();
     }
