@@ -6,6 +6,7 @@ mod model;
 
 use model::snapshot;
 use ringfence::policy::Compiler;
+use ringfence::policy::offline::cluster_cidrs;
 use ringfence::policy::verdict::Engine as Model;
 use ringfence::testrun::{Cluster, Engine, TestRunError, in_private_namespace, sizes};
 use ringfence::watch::queries::{Query, Resolved, Resolver, Verdict, parse};
@@ -33,7 +34,7 @@ fn ask<'a>(cluster: Cluster<'a>, step: &Path) -> Result<(Cluster<'a>, usize, Vec
     let resolve =
         |query: &Query| resolver.resolve(query).unwrap_or_else(|e| panic!("{}: {e}", step.display()));
     let questions: Vec<Resolved> = queries.iter().map(resolve).collect();
-    let mut model = Model::new(snapshot.clone(), Vec::new());
+    let mut model = Model::new(snapshot.clone(), cluster_cidrs(&snapshot));
     let mut engine = Engine::new(cluster, &questions);
     let mut wrong = Vec::new();
     for (query, question) in queries.iter().zip(&questions) {
@@ -61,13 +62,14 @@ fn the_real_programs_give_every_verdict_that_the_conformance_data_states() {
         for step in cases().into_iter().flatten() {
             let snapshot = snapshot(&step);
             let started = match cluster.take() {
-                Some(mut cluster) => {
+                Some(cluster) => {
+                    let mut cluster = cluster.with_cluster_cidrs(cluster_cidrs(&snapshot));
                     cluster.begin(snapshot)?;
                     cluster
                 }
                 None => {
-                    let sizes = sizes(&snapshot);
-                    Cluster::new(snapshot, sizes, Compiler::default)
+                    let (sizes, cidrs) = (sizes(&snapshot), cluster_cidrs(&snapshot));
+                    Cluster::new(snapshot, sizes, Compiler::default).with_cluster_cidrs(cidrs)
                 }
             };
             let (done, count, found) = ask(started, &step)?;
@@ -89,7 +91,8 @@ fn cases_about_change_hold_in_one_cluster_that_lives_through_the_steps() {
         let (mut wrong, mut asked) = (Vec::new(), 0);
         for steps in cases().into_iter().filter(|steps| steps.len() > 1) {
             let first = snapshot(&steps[0]);
-            let mut cluster = Cluster::new(first.clone(), sizes(&first), Compiler::default);
+            let cluster = Cluster::new(first.clone(), sizes(&first), Compiler::default);
+            let mut cluster = cluster.with_cluster_cidrs(cluster_cidrs(&first));
             for (index, step) in steps.iter().enumerate() {
                 if index > 0 {
                     cluster.change(snapshot(step))?;

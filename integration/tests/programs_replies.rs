@@ -3,8 +3,8 @@ use anyhow::Result;
 use ringfence_abi::{Counter, Mark, Origin, PolicyValue, Reason, names};
 use ringfence_integration::testrun::packet::flags::{ACK, SYN};
 use ringfence_integration::testrun::packet::{Echo, protocol};
-use ringfence_integration::testrun::world::{EVERYTHING, VETH_A, VETH_B, entered};
-use ringfence_integration::testrun::{Family, Outcome, Packet, Verdict, Who, World};
+use ringfence_integration::testrun::world::{EVERYTHING, entered};
+use ringfence_integration::testrun::{Family, Outcome, Packet, Who, World};
 use std::net::IpAddr;
 
 /// Both pods isolated both ways; A may open anything to anyone here, B may be opened by A; nothing else.
@@ -47,7 +47,22 @@ fn strangers(from: IpAddr, to: IpAddr) -> Vec<Packet> {
 }
 
 fn inserted(out: &Outcome) -> bool {
-    out.verdict == Verdict::Pass && out.counted.contains_key(Counter::FlowInserted.name())
+    out.passed_by(Counter::FlowInserted)
+}
+
+/// What B sends is known as a reply where it enters, and bears both bits from there on.
+fn replies(world: &mut World, back: &Packet, origin: Origin) -> Result<()> {
+    let out = world.from_b(back)?;
+    let settled = entered(origin).with(Mark::JUDGED);
+    assert!(out.passed(settled, &[Counter::FromPod, Counter::FlowHit]), "{back:?}: {out:?}");
+    Ok(())
+}
+
+/// What B sends is left to be judged at a later hook.
+fn is_left(world: &mut World, packet: &Packet) -> Result<()> {
+    let out = world.from_b(packet)?;
+    assert!(out.passed(entered(Origin::LocalPod), &[Counter::FromPod]), "{packet:?}: {out:?}");
+    Ok(())
 }
 
 #[test]
@@ -57,29 +72,20 @@ fn of_a_local_backend_behind_a_service() -> Result<()> {
         let (a, b) = (Who::A.ip(family), Who::B.ip(family));
         for (there, back) in exchanges(a, b) {
             // Nothing yet: no reply.
-            let out = world.from_b(&back)?;
-            assert!(out.passed(entered(Origin::LocalPod), &[Counter::FromPod]), "{out:?}");
+            is_left(&mut world, &back)?;
             let out = world.of_a(names::POD_INGRESS, &there, 0)?;
             assert!(inserted(&out), "{there:?}: {out:?}");
-            let out = world.from_b(&back)?;
-            let settled = entered(Origin::LocalPod).with(Mark::JUDGED);
-            assert!(out.passed(settled, &[Counter::FromPod, Counter::FlowHit]), "{back:?}: {out:?}");
+            replies(&mut world, &back, Origin::LocalPod)?;
         }
         for packet in strangers(b, a) {
-            let out = world.from_b(&packet)?;
-            assert!(out.passed(entered(Origin::LocalPod), &[Counter::FromPod]), "{packet:?}: {out:?}");
+            is_left(&mut world, &packet)?;
         }
         // What was not settled where it entered is refused at A's veth, under whatever address NAT gave it.
         let mut late = Packet::tcp(Who::ClusterIp.ip(family), a, (80, 40_000), ACK);
         for from in [b, Who::ClusterIp.ip(family)] {
             late.src = from;
-            let context = ringfence_integration::testrun::Context {
-                mark: entered(Origin::LocalPod).write(0, Mark::SHIFT_DEFAULT),
-                ingress_ifindex: VETH_B,
-                ifindex: VETH_A,
-            };
             world.rig.forget_flows()?;
-            let out = world.rig.run(names::POD_INGRESS, &late.frame(), context)?;
+            let out = world.of_b(names::POD_INGRESS, &late, 0)?;
             assert!(out.dropped(Reason::PolicyEgress, &[Counter::ToPod]), "{from}: {out:?}");
         }
     }
@@ -92,17 +98,13 @@ fn of_a_backend_that_saw_a_masqueraded_source() -> Result<()> {
     for family in Family::BOTH {
         let (gateway, b) = (Who::Gateway.ip(family), Who::B.ip(family));
         for (there, back) in exchanges(gateway, b) {
-            let out = world.from_b(&back)?;
-            assert!(out.passed(entered(Origin::LocalPod), &[Counter::FromPod]), "{out:?}");
+            is_left(&mut world, &back)?;
             let out = world.of_a(names::POD_INGRESS, &there, 0)?;
             assert!(inserted(&out), "{there:?}: {out:?}");
-            let out = world.from_b(&back)?;
-            let settled = entered(Origin::LocalPod).with(Mark::JUDGED);
-            assert!(out.passed(settled, &[Counter::FromPod, Counter::FlowHit]), "{back:?}: {out:?}");
+            replies(&mut world, &back, Origin::LocalPod)?;
         }
         for packet in strangers(b, gateway) {
-            let out = world.from_b(&packet)?;
-            assert!(out.passed(entered(Origin::LocalPod), &[Counter::FromPod]), "{packet:?}: {out:?}");
+            is_left(&mut world, &packet)?;
         }
     }
     Ok(())
@@ -118,9 +120,7 @@ fn of_a_free_backend_to_an_isolated_pod_that_was_masqueraded() -> Result<()> {
         for (there, back) in exchanges(gateway, b) {
             let out = world.of_a(names::POD_INGRESS, &there, 0)?;
             assert!(inserted(&out), "{there:?}: {out:?}");
-            let out = world.from_b(&back)?;
-            let settled = entered(Origin::FreePod).with(Mark::JUDGED);
-            assert!(out.passed(settled, &[Counter::FromPod, Counter::FlowHit]), "{back:?}: {out:?}");
+            replies(&mut world, &back, Origin::FreePod)?;
         }
     }
     Ok(())
@@ -134,13 +134,10 @@ fn of_an_isolated_pod_to_a_peer() -> Result<()> {
         for (there, back) in exchanges(remote, b) {
             let out = world.at(names::WG_INGRESS, &there)?;
             assert!(inserted(&out), "{there:?}: {out:?}");
-            let out = world.from_b(&back)?;
-            let settled = entered(Origin::LocalPod).with(Mark::JUDGED);
-            assert!(out.passed(settled, &[Counter::FromPod, Counter::FlowHit]), "{back:?}: {out:?}");
+            replies(&mut world, &back, Origin::LocalPod)?;
         }
         for packet in strangers(b, remote) {
-            let out = world.from_b(&packet)?;
-            assert!(out.passed(entered(Origin::LocalPod), &[Counter::FromPod]), "left: {packet:?}: {out:?}");
+            is_left(&mut world, &packet)?;
         }
     }
     Ok(())
@@ -157,9 +154,7 @@ fn of_an_isolated_pod_to_the_outside() -> Result<()> {
             assert!(out.dropped(Reason::PolicyEgress, &[Counter::FromPod]), "{out:?}");
             let out = world.to_b(&there, entered(Origin::Outside), 6)?;
             assert!(inserted(&out), "{there:?}: {out:?}");
-            let out = world.from_b(&back)?;
-            let settled = entered(Origin::LocalPod).with(Mark::JUDGED);
-            assert!(out.passed(settled, &[Counter::FromPod, Counter::FlowHit]), "{back:?}: {out:?}");
+            replies(&mut world, &back, Origin::LocalPod)?;
         }
         for packet in strangers(b, far) {
             let out = world.from_b(&packet)?;
@@ -200,8 +195,7 @@ fn where_policy_admits_the_reply_by_itself_no_flow_is_asked() -> Result<()> {
         for (there, back) in exchanges(Who::A.ip(family), Who::B.ip(family)) {
             let out = world.of_a(names::POD_INGRESS, &there, 0)?;
             assert!(out.passed(entered(Origin::LocalPod), &[Counter::ToPod]), "{out:?}");
-            let out = world.from_b(&back)?;
-            assert!(out.passed(entered(Origin::LocalPod), &[Counter::FromPod]), "{out:?}");
+            is_left(&mut world, &back)?;
         }
     }
     Ok(())

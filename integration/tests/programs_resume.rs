@@ -3,14 +3,14 @@ use anyhow::Result;
 use ringfence_abi::{Counter, Mark, Origin, Reason, names};
 use ringfence_integration::testrun::packet::flags::{ACK, FIN, RST, SYN};
 use ringfence_integration::testrun::world::{EVERYTHING, VETH_A, VETH_B, entered};
-use ringfence_integration::testrun::{Context, Family, Outcome, Packet, Verdict, Who, World};
+use ringfence_integration::testrun::{Family, Outcome, Packet, Verdict, Who, World};
 
 fn tcp(from: Who, to: Who, family: Family, ports: (u16, u16), flags: u8) -> Packet {
     Packet::tcp(from.ip(family), to.ip(family), ports, flags)
 }
 
 fn resumed(out: &Outcome) -> bool {
-    out.verdict == Verdict::Pass && out.counted.get(Counter::FlowResumed.name()) == Some(&1)
+    out.passed_by(Counter::FlowResumed)
 }
 
 /// Pod A, isolated for ingress, with a connection to the remote pod of which the flow has been lost.
@@ -129,15 +129,8 @@ fn a_servers_port_is_never_taken_for_a_clients() -> Result<()> {
         for flags in [ACK, ACK | FIN] {
             let out = world.at(names::WG_INGRESS, &tcp(Who::Remote, Who::B, family, (40_000, 80), flags))?;
             assert!(out.dropped(Reason::PolicyIngress, &[Counter::FromPeer]), "{out:?}");
-            let out = world.rig.run(
-                names::WG_EGRESS,
-                &tcp(Who::B, Who::Remote, family, (80, 40_000), flags).frame(),
-                Context {
-                    mark: entered(Origin::LocalPod).write(0, Mark::SHIFT_DEFAULT),
-                    ingress_ifindex: VETH_B,
-                    ifindex: 0,
-                },
-            )?;
+            let answer = tcp(Who::B, Who::Remote, family, (80, 40_000), flags);
+            let out = world.of_b(names::WG_EGRESS, &answer, 0)?;
             assert!(
                 out.passed(entered(Origin::LocalPod), &[Counter::ToPeer]),
                 "its answer opens nothing: {out:?}"
@@ -170,96 +163,15 @@ fn an_egress_isolated_server_goes_on_answering_and_a_cut_off_client_does_not() -
                 out.passed(entered(Origin::LocalPod), &[Counter::FromPod]),
                 "left for wg_egress: {out:?}"
             );
-            let at_wg = Context {
-                mark: entered(Origin::LocalPod).write(0, Mark::SHIFT_DEFAULT),
-                ingress_ifindex: VETH_B,
-                ifindex: 0,
-            };
-            let cut = tcp(Who::B, Who::Remote, family, (40_000, 80), ACK).frame();
-            let out = world.rig.run(names::WG_EGRESS, &cut, at_wg)?;
+            let cut = tcp(Who::B, Who::Remote, family, (40_000, 80), ACK);
+            let out = world.of_b(names::WG_EGRESS, &cut, 0)?;
             assert!(out.dropped(Reason::PolicyEgress, &[Counter::ToPeer]), "{out:?}");
             if isolated {
                 let stranger = tcp(Who::B, Who::OtherRemote, family, (80, 40_000), ACK);
-                let out = world.rig.run(names::WG_EGRESS, &stranger.frame(), at_wg)?;
+                let out = world.of_b(names::WG_EGRESS, &stranger, 0)?;
                 assert!(out.dropped(Reason::PolicyEgress, &[Counter::ToPeer]), "may not open to it: {out:?}");
             }
         }
-    }
-    Ok(())
-}
-
-/// A packet of pod B (by its veth) at pod A's.
-fn to_a(world: &mut World, packet: &Packet) -> Result<Outcome> {
-    let mark = entered(Origin::LocalPod).write(0, Mark::SHIFT_DEFAULT);
-    let at = Context { mark, ingress_ifindex: VETH_B, ifindex: VETH_A };
-    world.rig.run(names::POD_INGRESS, &packet.frame(), at)
-}
-
-#[test]
-fn between_two_local_pods_both_ports_must_agree() -> Result<()> {
-    let mut world = World::new()?;
-    (world.a.ingress_profile, world.b.egress_profile) = (1001, 1002);
-    world.write()?;
-    for (family, client, server) in [(Family::V4, 40_000, 80), (Family::V6, 40_001, 81)] {
-        world.from_a(&tcp(Who::A, Who::B, family, (client, server), SYN))?;
-        let segment = tcp(Who::B, Who::A, family, (server, client), ACK);
-        let out = world.from_b(&segment)?;
-        assert!(
-            out.passed(entered(Origin::LocalPod), &[Counter::FromPod]),
-            "B has accepted nothing: {out:?}"
-        );
-        world.from_b(&tcp(Who::B, Who::A, family, (server, client), SYN | ACK))?;
-        assert!(resumed(&world.from_b(&segment)?));
-        assert!(resumed(&to_a(&mut world, &segment)?));
-        for ports in [(server + 100, client), (server, client + 100)] {
-            let out = world.from_b(&tcp(Who::B, Who::A, family, ports, ACK))?;
-            assert!(out.passed(entered(Origin::LocalPod), &[Counter::FromPod]), "{ports:?}: {out:?}");
-        }
-    }
-    Ok(())
-}
-
-#[test]
-fn behind_nat_only_the_targets_port_can_be_asked() -> Result<()> {
-    let mut world = World::new()?;
-    (world.a.ingress_profile, world.b.egress_profile) = (1001, 1002);
-    world.write()?;
-    for (family, client) in [(Family::V4, 40_000), (Family::V6, 40_001)] {
-        world.from_a(&tcp(Who::A, Who::ClusterIp, family, (client, 80), SYN))?;
-        let segment = tcp(Who::ClusterIp, Who::A, family, (80, client), ACK);
-        assert!(resumed(&to_a(&mut world, &segment)?));
-        // B's ingress policy would have to admit A at a port that NAT has hidden.
-        world.b.ingress_profile = 1003;
-        world.write()?;
-        world.allow(1003, 11, EVERYTHING)?;
-        let out = to_a(&mut world, &segment)?;
-        assert!(out.dropped(Reason::PolicyEgress, &[Counter::ToPod]), "{out:?}");
-        world.b.ingress_profile = 0;
-        world.write()?;
-        let out = to_a(&mut world, &tcp(Who::ClusterIp, Who::A, family, (80, client + 1000), ACK))?;
-        assert!(out.dropped(Reason::PolicyEgress, &[Counter::ToPod]), "{out:?}");
-    }
-    Ok(())
-}
-
-#[test]
-fn a_service_outside_is_asked_for_by_its_backends() -> Result<()> {
-    let mut world = World::new()?;
-    (world.a.ingress_profile, world.a.egress_profile) = (1001, 1000);
-    world.write()?;
-    let at = Context {
-        mark: entered(Origin::Outside).write(0, Mark::SHIFT_DEFAULT),
-        ingress_ifindex: 6,
-        ifindex: VETH_A,
-    };
-    for (family, client) in [(Family::V4, 40_000), (Family::V6, 40_001)] {
-        world.allow(1000, 80, EVERYTHING)?;
-        world.from_a(&tcp(Who::A, Who::ApiServer, family, (client, 443), SYN))?;
-        let segment = tcp(Who::ApiServer, Who::A, family, (443, client), ACK).frame();
-        assert!(resumed(&world.rig.run(names::POD_INGRESS, &segment, at)?));
-        world.rig.remove_policy(1000, 80)?;
-        let out = world.rig.run(names::POD_INGRESS, &segment, at)?;
-        assert!(out.dropped(Reason::PolicyIngress, &[Counter::ToPod]), "{out:?}");
     }
     Ok(())
 }

@@ -5,6 +5,7 @@ mod model;
 
 use model::{lines, snapshot_of};
 use ringfence::policy::Compiler;
+use ringfence::policy::offline::cluster_cidrs;
 use ringfence::testrun::{Cluster, Engine, in_private_namespace, sizes};
 use ringfence::watch::queries::{Resolver, Verdict, parse};
 use ringfence_integration::effort::effort;
@@ -30,11 +31,13 @@ fn the_real_programs_and_the_evaluator_agree_on_random_clusters() {
             let resolver = Resolver::new(&snapshot);
             let questions: Vec<_> = parsed.iter().map(|q| resolver.resolve(q).unwrap()).collect();
             let cluster = match going.take() {
-                Some(mut cluster) => {
+                Some(cluster) => {
+                    let mut cluster = cluster.with_cluster_cidrs(cluster_cidrs(&snapshot));
                     cluster.begin(snapshot.clone())?;
                     cluster
                 }
-                None => Cluster::new(snapshot.clone(), sizes(&snapshot), Compiler::default),
+                None => Cluster::new(snapshot.clone(), sizes(&snapshot), Compiler::default)
+                    .with_cluster_cidrs(cluster_cidrs(&snapshot)),
             };
             let mut engine = Engine::new(cluster, &questions);
             for (query, question) in asking.iter().zip(&questions) {

@@ -5,6 +5,7 @@
 mod model;
 
 use model::{lines, snapshot, snapshot_of, verdicts};
+use ringfence::policy::offline::cluster_cidrs;
 use ringfence::policy::verdict::Engine;
 use ringfence_integration::effort::effort;
 use ringfence_integration::evaluator::{Shape, evaluate, generate, queries};
@@ -32,7 +33,7 @@ fn the_model_engine_gives_every_verdict_that_the_conformance_data_states() {
     let (mut wrong, mut asked) = (Vec::new(), 0);
     for step in steps() {
         let snapshot = snapshot(&step);
-        let mut engine = Engine::new(snapshot.clone(), Vec::new());
+        let mut engine = Engine::new(snapshot.clone(), cluster_cidrs(&snapshot));
         let text = std::fs::read_to_string(step.join("queries.jsonl")).unwrap();
         for (line, allowed) in text.lines().zip(verdicts(&mut engine, &snapshot, &text)) {
             let stated: serde_json::Value = serde_json::from_str(line).unwrap();
@@ -55,7 +56,7 @@ fn the_model_engine_and_the_evaluator_agree_on_random_clusters() {
         let cluster = generated.cluster().unwrap();
         let questions = queries(&cluster, seed, QUERIES);
         let snapshot = snapshot_of(&generated);
-        let mut engine = Engine::new(snapshot.clone(), Vec::new());
+        let mut engine = Engine::new(snapshot.clone(), cluster_cidrs(&snapshot));
         let answers = verdicts(&mut engine, &snapshot, &lines(&questions));
         assert_eq!(questions.len(), answers.len());
         for (query, allowed) in questions.iter().zip(answers) {

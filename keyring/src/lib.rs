@@ -13,6 +13,7 @@
 //! | [`epoch`] | the numbers of keys, which alternate between the planes |
 //! | [`store`] | private keys on disk: atomic, synced, never overwritten, refused when damaged or exposed |
 //! | [`publication`] | what a node tells its peers: public keys, epochs, ports, underlay addresses |
+//! | [`audit`] | what became of keys, as lines chained by hash |
 //! | [`rotation`] | from one epoch to the next: a pure state machine `(state, now, event) -> (state, actions)` |
 //!
 //! [`rotation`] decides when [`store::KeyStore::retire`] and [`store::KeyStore::create`] are called; the other modules
@@ -20,6 +21,7 @@
 //!
 //! The crate does file IO with `std` and nothing else: no sockets, no netlink, no async, no clock.
 
+pub mod audit;
 pub mod epoch;
 pub mod key;
 pub mod plane;

@@ -125,7 +125,7 @@ impl Hint {
 }
 
 /// Element of `RF_RECENT` (array): two flows between local pods that were just found on one CPU. They spare looking for the
-/// flow for a tenth of a second to a second.
+/// flow for a second or so.
 #[repr(C)]
 #[derive(Clone, Copy, PartialEq, Eq, Debug, Default)]
 pub struct Recent {
@@ -158,8 +158,8 @@ pub struct RecentFlow {
 impl Recent {
     /// Elements for each CPU that the machine may have; a CPU uses its own only, by its number.
     pub const EACH: u32 = 2048;
-    /// Jiffies: 0.1 s to 1 s, by the kernel's `CONFIG_HZ`.
-    pub const LIFE: u32 = 100;
+    /// Jiffies: 0.25 s to 2.5 s, by the kernel's `CONFIG_HZ`.
+    pub const LIFE: u32 = 250;
     /// In `what`: between the pods' IPv6 addresses.
     pub const V6: u32 = 0x100;
     /// In `what`: met where it enters the node, and a reply.

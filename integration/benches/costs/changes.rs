@@ -77,7 +77,7 @@ pub(crate) fn changes(cluster: &Cluster) -> Result<Vec<Change>> {
 }
 
 fn applied(object: Object) -> Update {
-    Update::Applied { object, problems: Vec::new() }
+    Update::Applied { object, origin: None, problems: Vec::new() }
 }
 
 /// Another application's, in turn.

@@ -1,5 +1,5 @@
 //! CIDR blocks as `ipBlock` writes them.
-use std::net::IpAddr;
+use std::net::{IpAddr, Ipv4Addr, Ipv6Addr};
 
 use anyhow::{Context, Result, bail};
 
@@ -32,6 +32,19 @@ impl Cidr {
             }
             (IpAddr::V6(a), IpAddr::V6(b)) => same_prefix(a.into(), b.into(), 128, self.length),
             _ => false,
+        }
+    }
+
+    /// The block around this one that has at most so many bits of prefix.
+    pub fn widened(&self, length: u32) -> Self {
+        Self { length: self.length.min(length), ..*self }
+    }
+
+    /// The second address of the block, as written without host bits.
+    pub fn second(&self) -> IpAddr {
+        match self.address {
+            IpAddr::V4(a) => Ipv4Addr::from(u32::from(a).wrapping_add(1)).into(),
+            IpAddr::V6(a) => Ipv6Addr::from(u128::from(a).wrapping_add(1)).into(),
         }
     }
 

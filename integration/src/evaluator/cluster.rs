@@ -4,6 +4,8 @@ use std::net::IpAddr;
 
 use serde_json::Value;
 
+use super::cidr::Cidr;
+
 /// An address family as queries name it.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, serde::Serialize, serde::Deserialize)]
 pub enum Family {
@@ -33,6 +35,8 @@ pub struct Cluster {
     pub services: Vec<Service>,
     /// NetworkPolicy objects as the API has them.
     pub policies: Vec<Value>,
+    /// `spec.podCIDRs` of all nodes.
+    pub pod_cidrs: Vec<Cidr>,
 }
 
 /// A node.
@@ -152,6 +156,23 @@ impl Cluster {
     /// The pod that has this address for itself (not one that uses its node's).
     pub fn pod_at(&self, address: IpAddr) -> Option<&Pod> {
         self.pods.iter().find(|p| !p.host_network && p.addresses.contains(&address))
+    }
+
+    /// Whether the address is one for pods, be it taken or not. Of the cluster's pod CIDRs as a whole only the nodes'
+    /// parts are declared: the rest is taken to be their /16s and /48s, where these hold nothing else of the cluster's.
+    pub fn is_for_pods(&self, address: IpAddr) -> bool {
+        self.pod_cidrs.iter().any(|cidr| {
+            let whole = cidr.widened(if address.is_ipv4() { 16 } else { 48 });
+            let nodes = self.nodes.iter().flat_map(|n| &n.addresses);
+            let services = self.services.iter().flat_map(|s| s.cluster_ips.iter().chain(&s.external_ips));
+            let shared = nodes.chain(services).any(|a| whole.contains(*a));
+            cidr.contains(address) || (!shared && whole.contains(address))
+        })
+    }
+
+    /// Whether the address is the gateway of a node's pod CIDR: the one after its first, which the node itself has.
+    pub fn is_gateway(&self, address: IpAddr) -> bool {
+        self.pod_cidrs.iter().any(|cidr| cidr.second() == address)
     }
 
     /// The node of this name.

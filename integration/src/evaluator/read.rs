@@ -5,6 +5,7 @@ use std::net::IpAddr;
 use anyhow::{Context, Result};
 use serde_json::Value;
 
+use super::cidr::Cidr;
 use super::cluster::{Cluster, ContainerPort, Node, Pod};
 use super::read_service::{read_services, text};
 
@@ -24,6 +25,9 @@ pub fn read_cluster(objects: &[Value]) -> Result<Cluster> {
     }
     for object in of_kind(objects, "Node") {
         cluster.nodes.push(read_node(object)?);
+        for cidr in object.pointer("/spec/podCIDRs").and_then(Value::as_array).into_iter().flatten() {
+            cluster.pod_cidrs.push(Cidr::parse(cidr.as_str().context("a pod CIDR that is no text")?)?);
+        }
     }
     for object in of_kind(objects, "Pod") {
         let name = text(object, "/metadata/name").context("a Pod without name")?;

@@ -67,6 +67,12 @@ impl<'a> Party<'a> {
         Ok(Self::Pod(pod, address))
     }
 
+    /// An address for pods that no pod has.
+    fn is_nobody(&self, cluster: &Cluster) -> bool {
+        let address = self.address();
+        matches!(self, Self::Outside(_)) && cluster.is_for_pods(address) && !cluster.is_gateway(address)
+    }
+
     /// The node it is on or is.
     pub(super) fn node(&self) -> Option<&'a str> {
         match self {
@@ -95,6 +101,9 @@ pub fn evaluate(cluster: &Cluster, query: &Query) -> Result<Answer> {
     let family = family_of(cluster, query)?;
     let from = Party::named(cluster, &query.from, family)?;
     let (port, protocol) = (query.port, query.protocol.as_str());
+    if from.is_nobody(cluster) {
+        return Ok(Answer::new(false, "a source for pods that no pod has: nobody believes it"));
+    }
     if let Some(name) = query.to.strip_prefix("svc/") {
         let (namespace, name) =
             name.split_once('/').with_context(|| format!("{:?} is no svc/ns/name", query.to))?;
@@ -137,6 +146,9 @@ pub(super) fn judge(
     protocol: &str,
     masqueraded: bool,
 ) -> Result<Answer> {
+    if to.is_nobody(cluster) {
+        return Ok(Answer::new(false, "an address for pods that no pod has: nothing answers"));
+    }
     // A pod and its own node, and a pod and itself, are never kept apart.
     let together = match (from, to) {
         (Party::Pod(a, _), Party::Pod(b, _)) => a.is(b),

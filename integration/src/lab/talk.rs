@@ -1,6 +1,7 @@
 //! Traffic that goes on while something happens: what came back of it, what was lost, and when it fell silent.
 use super::Lab;
 use anyhow::{Context, Result, bail, ensure};
+use ringfence::lab::patience;
 use ringfence::lab::stream::Counts;
 use std::collections::BTreeSet;
 use std::io::{BufRead, BufReader, Read};
@@ -153,7 +154,7 @@ impl Talk {
 
     /// Waits until something has come back that was not there before.
     pub fn goes(&mut self) -> Result<()> {
-        let (before, until) = (self.so_far().answered, Instant::now() + PATIENCE);
+        let (before, until) = (self.so_far().answered, Instant::now() + patience(PATIENCE));
         while self.so_far().answered <= before {
             if self.child.try_wait()?.is_some() || Instant::now() > until {
                 let complaint = self.complaint();
@@ -180,7 +181,7 @@ impl Talk {
 
     fn end(&mut self) -> Result<Counts> {
         self.stop();
-        let until = Instant::now() + PATIENCE;
+        let until = Instant::now() + patience(PATIENCE);
         while self.child.try_wait()?.is_none() {
             ensure!(Instant::now() < until, "{} does not end", self.what);
             std::thread::sleep(Duration::from_millis(10));

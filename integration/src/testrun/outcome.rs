@@ -51,6 +51,11 @@ impl Outcome {
         self.verdict == Verdict::Pass && self.bits() == mark && self.counted == counted
     }
 
+    /// Whether the packet passed and this was counted once, whatever else was.
+    pub fn passed_by(&self, counter: Counter) -> bool {
+        self.verdict == Verdict::Pass && self.counted.get(counter.name()) == Some(&1)
+    }
+
     /// Whether the packet was dropped for this reason, and beside it exactly these counters moved, each by one.
     pub fn dropped(&self, reason: Reason, counters: &[Counter]) -> bool {
         let counted = counters.iter().map(|counter| (counter.name(), 1));

@@ -156,8 +156,8 @@ fn pure(wanted: Wanted<'_>) -> Result<Counts> {
     counts += runner::tests(own.arg("--").args(wanted.filter))?;
     counts += seeded("pure_", wanted)?;
     // The model checker sees hundreds of thousands of states: not with a debug build.
-    let mut rotation = repo::cargo()?;
-    rotation.args(["test", "--release", "--package", "ringfence-keyring", "--features", "seeded-mistakes"]);
+    let mut rotation = wanted.cargo()?;
+    rotation.args(["--release", "--package", "ringfence-keyring", "--features", "seeded-mistakes"]);
     for target in ROTATION {
         rotation.args(["--test", target]);
     }

@@ -10,7 +10,8 @@ use crate::epoch::Epoch;
 use crate::key::PublicKey;
 use crate::plane::{PerPlane, Plane};
 
-/// Somebody wants keys to rotate. All of these may be read late, twice and in any order.
+/// Somebody wants keys to rotate. All of these may be read late, twice and in any order; they are objects that stay until
+/// they are satisfied, and are handed in again after a restart.
 #[derive(Debug, Clone, PartialEq, Eq, Hash)]
 pub enum Request {
     /// The whole mesh.
@@ -52,6 +53,9 @@ pub enum Event {
     },
     /// A publication was read, of a peer or our own.
     Read(Arc<Published>),
+    /// All Node objects, publications and requests that were there when the agent started have been handed in. Before
+    /// that it begins nothing.
+    Listed,
     /// Our publication of this serial is in the API.
     Published(u64),
     /// The object with the mesh's epoch was read.

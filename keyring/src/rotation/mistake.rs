@@ -19,8 +19,6 @@ mistakes! {
     NoLinger,
     /// A plane is retired once the node itself has moved, whatever its peers say.
     RetireWithoutWords,
-    /// A plane is retired on the peers' words, although the node itself still sends there.
-    RetireWhileSending,
     /// Traffic moves as soon as the epoch is raised.
     SwitchBeforeProbe,
     /// Only those who were there when the epoch was raised are waited for.

@@ -6,6 +6,7 @@ use std::time::Duration;
 use super::Mistake;
 use super::action::{Action, Refusal, Report};
 use super::moment::{Moment, SILENCE};
+use super::published::NodeName;
 use super::state::{Peer, State};
 use crate::epoch::Epoch;
 
@@ -43,7 +44,7 @@ impl State {
     pub(super) fn raise(&self, now: Moment, actions: &mut Vec<Action>) {
         let from = self.record.mesh;
         let lasted = self.rotate_every.is_some_and(|span| now.since(self.epoch_since) >= span);
-        if (self.goal <= from && !lasted) || !self.leads(now) || !self.is_ready(now) {
+        if !self.listed || (self.goal <= from && !lasted) || !self.leads(now) || !self.is_ready(now) {
             return;
         }
         actions.extend(self.next_epoch().map(|to| Action::RaiseEpoch { from, to }));
@@ -53,11 +54,9 @@ impl State {
     /// so; the object takes one of them.
     fn leads(&self, now: Moment) -> bool {
         let before = (Bound::Unbounded, Bound::Excluded(&*self.me));
-        !self
-            .peers
-            .range::<str, _>(before)
-            .map(|(_, peer)| peer)
-            .any(|peer| peer.published.is_some() && !is_silent(peer, now))
+        !self.peers.range::<str, _>(before).any(|(name, peer)| {
+            (peer.published.is_some() || self.is_unread(name, peer)) && !is_silent(peer, now)
+        })
     }
 
     fn is_ready(&self, now: Moment) -> bool {
@@ -66,14 +65,19 @@ impl State {
         }
         let mesh = self.record.mesh;
         let fresh = self.fresh_goal.filter(|goal| *goal == mesh);
-        let unread = |peer: &Peer| peer.configured.iter().any(|(_, key)| key.is_some());
-        let others = self.peers.values().filter(|peer| !is_silent(peer, now)).all(|peer| {
-            peer.published.as_ref().map_or(!unread(peer), |published| {
-                published.is_settled(mesh) && (fresh.is_none() || published.fresh >= fresh)
-            })
-        });
+        let ready = |(name, peer): (&NodeName, &Peer)| {
+            let Some(published) = &peer.published else { return !self.is_unread(name, peer) };
+            published.is_settled(mesh) && (fresh.is_none() || published.fresh >= fresh)
+        };
+        let others = self.peers.iter().filter(|(_, peer)| !is_silent(peer, now)).all(ready);
         let own = self.is_settled() && self.acknowledged == self.record.serial;
         own && others && (fresh.is_none() || self.record.fresh >= fresh)
+    }
+
+    /// Whether a peer is known to have published, and what it published has not been read since the start.
+    pub(super) fn is_unread(&self, name: &NodeName, peer: &Peer) -> bool {
+        let known = self.record.peers.get(name).is_some_and(|known| known.serial > 0);
+        known && peer.published.is_none() && !self.record.is_revoked(&peer.uid)
     }
 }
 

@@ -57,7 +57,7 @@ impl State {
         if self.seeded.makes(Mistake::ForgetUnread) && peer.published.is_none() {
             return false;
         }
-        let sending = peer.sending == Some(plane) && !self.seeded.makes(Mistake::RetireWhileSending);
+        let sending = peer.sending == Some(plane);
         let receiving = peer.configured.get(plane).is_some() && !*peer.off.get(plane);
         sending || (receiving && !self.seeded.makes(Mistake::RetireWithoutWords))
     }

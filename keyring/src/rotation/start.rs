@@ -68,6 +68,7 @@ impl State {
             unsaved: true,
             holding: PerPlane { zero: BTreeSet::new(), one: BTreeSet::new() },
             free_since: PerPlane::default(),
+            listed: false,
             acknowledged: 0,
             goal: found.mesh,
             fresh_goal: None,

@@ -27,6 +27,8 @@ pub struct State {
     pub(super) holding: PerPlane<BTreeSet<NodeName>>,
     /// Since when nobody does, on planes whose key is to be replaced.
     pub(super) free_since: PerPlane<Option<Moment>>,
+    /// Whether what was there at the start has been read.
+    pub(super) listed: bool,
     /// Our newest publication known to be in the API.
     pub(super) acknowledged: u64,
     /// The epoch that requests want the mesh to reach.
@@ -113,6 +115,7 @@ impl State {
             Event::Joined { node, uid } => self.joined(now, node, uid, actions),
             Event::Left { node, uid } => self.left(&node, &uid, actions),
             Event::Read(published) => self.read(now, published, actions),
+            Event::Listed => self.listed = true,
             Event::Published(serial) => self.acknowledged = self.acknowledged.max(serial),
             Event::Mesh { epoch, age } => self.mesh(now, epoch, age, actions),
             Event::Requested(request) => self.requested(&request),
@@ -154,7 +157,7 @@ impl State {
     fn heard(&mut self, now: Moment, node: &NodeName) {
         let Some(peer) = self.peers.get_mut(node) else { return };
         peer.heard = now;
-        if std::mem::take(&mut peer.given_up) {
+        if !self.seeded.makes(super::Mistake::CutHeardPeer) && std::mem::take(&mut peer.given_up) {
             self.hold(node);
         }
     }

@@ -45,7 +45,7 @@ impl State {
 
     /// Says which key goes next, if one is to go out of turn and nothing else is under way.
     pub(super) fn flag(&mut self, now: Moment, actions: &mut Vec<Action>) {
-        if !self.is_settled() || self.record.serial > self.acknowledged {
+        if !self.listed || !self.is_settled() || self.record.serial > self.acknowledged {
             return;
         }
         let active = self.record.mesh.plane();
@@ -84,10 +84,7 @@ impl State {
     /// not take back its word; nor must one that may have known it before a restart, and waits to read it again.
     fn is_opposed(&self, plane: Plane, waits: impl Fn(&Peer) -> bool) -> bool {
         let leaves = |peer: &Peer| peer.key(plane.other()).is_some_and(|key| key.leaving);
-        let unread = |name: &NodeName, peer: &Peer| {
-            let known = self.record.peers.get(name).is_some_and(|known| known.serial > 0);
-            known && peer.published.is_none() && !self.record.is_revoked(&peer.uid) && waits(peer)
-        };
+        let unread = |name: &NodeName, peer: &Peer| self.is_unread(name, peer) && waits(peer);
         self.peers.iter().any(|(name, peer)| leaves(peer) || unread(name, peer))
             && !self.seeded.makes(Mistake::LeaveOpposite)
     }

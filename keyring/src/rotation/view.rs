@@ -97,6 +97,18 @@ impl State {
         self.seeded = super::mistake::Seeded(mistake);
     }
 
+    /// The serial of a peer's publication that was read last, since the start.
+    #[must_use]
+    pub fn taken_in(&self, peer: &str) -> Option<u64> {
+        Some(self.peers.get(peer)?.published.as_ref()?.serial)
+    }
+
+    /// Whether [`Event::Listed`](super::Event::Listed) has happened.
+    #[must_use]
+    pub fn has_listed(&self) -> bool {
+        self.listed
+    }
+
     /// Whether everybody who keeps a plane from being retired is named by [`State::waiting`].
     #[must_use]
     pub fn names_all(&self) -> bool {

@@ -64,6 +64,8 @@ fn disk_and_object_restored_together_are_told_apart_by_what_peers_have_seen() {
     let first = world.nodes[2].written[0].clone();
     world.node(2).written.push(first.clone());
     world.start(2, usize::MAX);
+    // The node itself has no way to know, and begins with what it has.
+    assert!(world.lost.take().is_some_and(|what| what.contains("past its retirement")));
     for _ in 0..3 {
         for node in 0..2 {
             world.happen(node, NOW, Event::Read(first.clone()), usize::MAX);

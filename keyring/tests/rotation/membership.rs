@@ -27,7 +27,9 @@ fn judge(world: &mut World, node: usize, number: u64, revoked: bool) {
 fn a_node_that_joins_in_the_middle_is_waited_for_and_ends_at_the_new_epoch() {
     let mut world = World::of(4, None);
     world.node(3).member = false;
-    (0..3).for_each(|node| world.start(node, usize::MAX));
+    for node in 0..3 {
+        world.start(node, usize::MAX);
+    }
     world.settle();
     world.kill(2);
     world.rotate(0);
@@ -65,7 +67,9 @@ fn a_node_that_is_down_is_given_up_after_three_minutes_and_meets_the_mesh_where_
     world.settle();
     assert_eq!(world.nodes[0].agent.as_ref().unwrap().waiting(NOW).len(), 1);
     for _ in 0..3 {
-        (0..2).for_each(|node| world.pass(node, SILENCE, usize::MAX));
+        for node in 0..2 {
+            world.pass(node, SILENCE, usize::MAX);
+        }
         world.settle();
     }
     for node in 0..2 {
@@ -73,7 +77,9 @@ fn a_node_that_is_down_is_given_up_after_three_minutes_and_meets_the_mesh_where_
     }
     world.rotate(1);
     for _ in 0..4 {
-        (0..2).for_each(|node| world.pass(node, SILENCE, usize::MAX));
+        for node in 0..2 {
+            world.pass(node, SILENCE, usize::MAX);
+        }
         world.round(Duration::from_secs(10));
     }
     world.node(2).excused = true;
@@ -100,7 +106,9 @@ fn two_nodes_cut_off_together_keep_reaching_each_other_while_they_catch_up() {
             world.read_all(node);
             world.answer(node);
         }
-        (0..2).for_each(|node| world.pass(node, SILENCE, usize::MAX));
+        for node in 0..2 {
+            world.pass(node, SILENCE, usize::MAX);
+        }
     }
     assert_eq!(world.mesh.get(), 3);
     assert!(world.arrives(2, 3) && world.arrives(3, 2));
@@ -124,7 +132,9 @@ fn a_revoked_node_is_dropped_at_once_also_after_a_restart_and_with_new_keys_unti
     };
     assert!(!reaches(&world) && !known(&world));
     (0..2).for_each(|node| world.kill(node));
-    (0..2).for_each(|node| world.start(node, usize::MAX));
+    for node in 0..2 {
+        world.start(node, usize::MAX);
+    }
     world.settle();
     assert!(!reaches(&world) && !known(&world));
     let before = world.nodes[2].store.zero.unwrap().public;

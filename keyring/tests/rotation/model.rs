@@ -1,5 +1,8 @@
 //! Every interleaving of a small world: what may happen next, and what must hold.
 
+use std::collections::HashMap;
+use std::hash::{DefaultHasher, Hash, Hasher};
+use std::sync::{Arc, Mutex};
 use std::time::Duration;
 
 use ringfence_keyring::rotation::{Event, LINGER, Mistake, Request, SILENCE};
@@ -18,9 +21,11 @@ pub struct Scenario {
     pub fresh: bool,
     /// Nodes whose own keys are asked for.
     pub turns: Vec<usize>,
-    /// Kills of an agent, between any two of its actions.
+    /// The node whose agent is killed, and how often, between any two of its actions.
+    pub killed: usize,
     pub kills: u8,
-    /// Machines that lose power, and that boot again.
+    /// The node that loses power, whether it does, and whether it boots again.
+    pub loser: usize,
     pub losses: u8,
     pub boots: u8,
     /// The last node joins when it likes.
@@ -31,10 +36,17 @@ pub struct Scenario {
     pub old_disks: u8,
     /// The node that is revoked.
     pub revokes: Option<usize>,
+    /// Also what was read before is read again, and older things: tells of faults only if that changes anything.
+    pub rereads: bool,
     /// Ticks without ten seconds before them.
     pub ticks: bool,
     pub mistake: Option<Mistake>,
+    /// Every move from one state to another, if anybody wants to know.
+    pub ways: Option<Arc<Mutex<Ways>>>,
 }
+
+/// From state to state, by their hashes.
+pub type Ways = Vec<(u64, u64)>;
 
 #[derive(Clone, Debug, PartialEq, Eq, Hash)]
 pub struct Checked {
@@ -52,6 +64,8 @@ pub enum Move {
     ReadMesh(usize, u64),
     Read(usize, usize, usize),
     Judge(usize),
+    /// All that the API holds is read, and known to be all.
+    List(usize),
     Answer(usize, usize),
     Hear(usize, usize),
     Tick(usize),
@@ -67,9 +81,6 @@ pub enum Move {
     RestoreMesh,
     OldDisk(usize),
 }
-
-/// More actions than this does no step have before the last that matters.
-const CUTS: usize = 8;
 
 impl Scenario {
     fn requests(&self, world: &mut World, node: usize) {
@@ -109,42 +120,64 @@ impl Scenario {
                 (node, Event::Word { from: name(from), word })
             }
             Move::Tick(node) => (node, Event::Tick),
+            Move::List(node) => (node, Event::Listed),
             _ => return None,
         })
     }
 
-    fn carry_out(&self, world: &mut World, action: &Move, cut: usize) -> Option<()> {
-        match *action {
+    /// Returns how many actions were carried out.
+    fn carry_out(&self, world: &mut World, action: &Move, cut: usize) -> Option<usize> {
+        Some(match *action {
             Move::TenSeconds(node) => {
                 let (flying, store) = (world.flying.clone(), world.nodes[node].store);
-                world.pass(node, LINGER, cut);
+                let done = world.pass(node, LINGER, cut);
                 if world.nodes[node].store == store {
                     // Nothing rested on their having landed: do not tell these worlds apart.
                     world.flying = flying;
                 }
+                done
             }
             Move::ThreeMinutes(node) => world.pass(node, SILENCE, cut),
             _ => {
                 let (node, event) = self.event(world, action)?;
+                if let Move::List(node) = *action {
+                    for other in (0..world.nodes.len()).filter(|other| *other != node) {
+                        if let Some(written) = world.nodes[other].written.last().cloned() {
+                            world.happen(node, NOW, Event::Read(written), usize::MAX);
+                        }
+                    }
+                }
+                if let (Move::Judge(node), Some(of)) = (action, self.revokes) {
+                    world.node(*node).judged.insert(name(of));
+                    world.node(of).excused = true;
+                }
                 if let Move::Answer(node, number) = *action {
                     let probe = world.nodes[node].probes.iter().nth(number)?.clone();
                     world.node(node).probes.remove(&probe);
                 }
-                world.happen(node, NOW, event, cut);
+                let done = world.happen(node, NOW, event, cut);
+                if let Some(agent) = &mut world.node(node).agent {
+                    agent.stop_clock(NOW);
+                }
+                done
             }
-        }
-        Some(())
+        })
     }
 
     fn moves_of(&self, checked: &Checked, node: usize, moves: &mut Vec<Move>) {
         let world = &checked.world;
         let here = &world.nodes[node];
-        moves.extend((0..=world.mesh.get()).map(|epoch| Move::ReadMesh(node, epoch)));
+        let Some(agent) = &here.agent else { return };
+        let all = self.rereads || self.restores > 0 || self.mistake.is_some();
+        let epochs = (0..=world.mesh.get()).filter(|epoch| all || *epoch > agent.mesh_epoch().get());
+        moves.extend(epochs.map(|epoch| Move::ReadMesh(node, epoch)));
         for (from, other) in world.nodes.iter().enumerate().filter(|(from, _)| *from != node) {
-            let old = if self.mistake.is_some() { 0 } else { other.written.len().saturating_sub(2) };
-            moves.extend((old..other.written.len()).map(|number| Move::Read(node, from, number)));
+            let taken = agent.taken_in(&other.name);
+            let news =
+                other.written.iter().enumerate().filter(|(_, written)| all || Some(written.serial) > taken);
+            moves.extend(news.map(|(number, _)| Move::Read(node, from, number)));
         }
-        if !here.written.is_empty() {
+        if all && !here.written.is_empty() {
             moves.push(Move::Read(node, node, here.written.len() - 1));
         }
         if self.revokes.is_some_and(|revoked| revoked != node) {
@@ -154,6 +187,9 @@ impl Scenario {
         moves.extend(answered.map(|(number, _)| Move::Answer(node, number)));
         let words = world.words.iter().filter(|(_, to, _)| *to == node).count();
         moves.extend((0..words).map(|number| Move::Hear(node, number)));
+        if !agent.has_listed() {
+            moves.push(Move::List(node));
+        }
         moves.push(Move::TenSeconds(node));
         if self.ticks {
             moves.push(Move::Tick(node));
@@ -181,6 +217,40 @@ impl Scenario {
                 !there(*turn) || world.nodes[*turn].written.last().is_some_and(|written| written.turns == 1)
             })
     }
+}
+
+fn print(checked: &Checked) -> u64 {
+    let mut hasher = DefaultHasher::new();
+    checked.hash(&mut hasher);
+    hasher.finish()
+}
+
+/// Whether no way leads back to where it began. Only then does "every end is a good one" say that every way, whatever
+/// it takes, comes to a good end.
+pub fn leads_on(ways: &mut Ways) -> bool {
+    ways.sort_unstable();
+    ways.dedup();
+    let mut arriving: HashMap<u64, u32> = HashMap::new();
+    for (from, to) in &*ways {
+        arriving.entry(*from).or_default();
+        *arriving.entry(*to).or_default() += 1;
+    }
+    let mut free: Vec<u64> =
+        arriving.iter().filter(|(_, count)| **count == 0).map(|(state, _)| *state).collect();
+    let mut left = arriving.len();
+    while let Some(state) = free.pop() {
+        left -= 1;
+        let first = ways.partition_point(|(from, _)| *from < state);
+        for (_, to) in ways[first..].iter().take_while(|(from, _)| *from == state) {
+            if let Some(count) = arriving.get_mut(to) {
+                *count -= 1;
+                if *count == 0 {
+                    free.push(*to);
+                }
+            }
+        }
+    }
+    left == 0
 }
 
 impl Model for Scenario {
@@ -218,28 +288,27 @@ impl Model for Scenario {
                 (Some(_), _) => {
                     let from = moves.len();
                     self.moves_of(checked, index, moves);
-                    if checked.kills > 0 {
-                        let killed: Vec<Move> = moves[from..]
-                            .iter()
-                            .flat_map(|action| {
-                                (1..CUTS).map(|cut| Move::Killed(Box::new(action.clone()), cut))
-                            })
-                            .collect();
-                        moves.extend(killed);
+                    if checked.kills > 0 && index == self.killed {
+                        let whole = moves.split_off(from);
+                        moves.extend(whole.iter().cloned());
+                        for action in whole {
+                            let done = self.carry_out(&mut world.clone(), &action, usize::MAX).unwrap_or(0);
+                            moves.extend((1..done).map(|cut| Move::Killed(Box::new(action.clone()), cut)));
+                        }
                         moves.push(Move::Kill(index));
                     }
                 }
                 (None, true) if node.member => {
                     moves.push(Move::Start(index, usize::MAX));
-                    if checked.kills > 0 {
-                        moves.extend((1..CUTS).map(|cut| Move::Start(index, cut)));
+                    if checked.kills > 0 && index == self.killed {
+                        let done = world.clone().start(index, usize::MAX);
+                        moves.extend((1..done).map(|cut| Move::Start(index, cut)));
                     }
                 }
                 (None, false) if checked.boots > 0 => moves.push(Move::Boot(index)),
                 (None, _) => {}
             }
-            // The first node by name stays: which one goes makes no difference but for who leads.
-            if checked.losses > 0 && node.up && node.member {
+            if checked.losses > 0 && index == self.loser && node.up {
                 moves.push(Move::LosePower(index));
             }
             if checked.old_disks > 0 && index + 1 == world.nodes.len() && node.up && node.member {
@@ -306,9 +375,17 @@ impl Model for Scenario {
                 world.restore_disk(node);
                 checked.old_disks -= 1;
             }
-            action => self.carry_out(world, &action, usize::MAX)?,
+            action => {
+                self.carry_out(world, &action, usize::MAX)?;
+            }
         }
-        (checked != *before).then_some(checked)
+        if checked == *before {
+            return None;
+        }
+        if let Some(mut ways) = self.ways.as_ref().and_then(|ways| ways.lock().ok()) {
+            ways.push((print(before), print(&checked)));
+        }
+        Some(checked)
     }
 
     fn properties(&self) -> Vec<Property<Self>> {

@@ -78,7 +78,9 @@ fn run(deeds: &[Deed]) -> World {
                 }
             }
             Deed::Kill(node) => world.kill(node),
-            Deed::Start(node, cut) if world.nodes[node].agent.is_none() => world.start(node, cut),
+            Deed::Start(node, cut) if world.nodes[node].agent.is_none() => {
+                world.start(node, cut);
+            }
             Deed::Start(..) => {}
         }
         request(&mut world, &turns, &goals);

@@ -11,7 +11,9 @@ impl World {
     /// `count` nodes that are up and joined to each other.
     pub fn standing(count: usize) -> World {
         let mut world = World::of(count, None);
-        (0..count).for_each(|node| world.start(node, usize::MAX));
+        for node in 0..count {
+            world.start(node, usize::MAX);
+        }
         world.settle();
         world.take_snapshots();
         world
@@ -56,6 +58,7 @@ impl World {
                 self.happen(node, NOW, Event::Read(published), usize::MAX);
             }
         }
+        self.happen(node, NOW, Event::Listed, usize::MAX);
         for (from, _, word) in self.words.clone().into_iter().filter(|(_, to, _)| *to == node) {
             self.happen(node, NOW, Event::Word { from: name(from), word }, usize::MAX);
         }
@@ -76,7 +79,7 @@ impl World {
     }
 
     /// So much time passes at a node. Whoever can be heard is heard meanwhile: keepalives need no agent.
-    pub fn pass(&mut self, node: usize, span: Duration, cut: usize) {
+    pub fn pass(&mut self, node: usize, span: Duration, cut: usize) -> usize {
         let later: Moment = NOW.after(span);
         self.flying.retain(|(_, to, _)| *to != node);
         for other in (0..self.nodes.len()).filter(|other| *other != node) {
@@ -84,10 +87,11 @@ impl World {
                 self.happen(node, later, Event::Heard(name(other)), usize::MAX);
             }
         }
-        self.happen(node, later, Event::Tick, cut);
+        let done = self.happen(node, later, Event::Tick, cut);
         if let Some(agent) = &mut self.node(node).agent {
             agent.stop_clock(NOW);
         }
+        done
     }
 
     /// Lets a node make a mistake from now on.
@@ -104,7 +108,6 @@ impl World {
         let here = self.node(node);
         let (disk, store) = here.snapshot.clone().unwrap();
         (here.disk, here.store, here.excused) = (Some(disk), store, true);
-        here.kernel.own = here.store.map(|_, key| key.map(|key| key.public));
     }
 
     pub fn request(&mut self, request: &Request) {

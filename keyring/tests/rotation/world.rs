@@ -4,10 +4,12 @@
 //! takes that away from a direction that had it, without a cause from outside, is a loss.
 
 use std::collections::{BTreeMap, BTreeSet, VecDeque};
+use std::hash::{DefaultHasher, Hash, Hasher};
 use std::sync::Arc;
+use std::sync::atomic::{AtomicU64, Ordering};
 
 use ringfence_keyring::rotation::{
-    Action, Event, Found, Mistake, Moment, NodeName, OwnKey, Published, Record, Report, State, Word,
+    Action, Event, Found, Mistake, Moment, NodeName, OwnKey, Published, Record, Remake, Report, State, Word,
 };
 use ringfence_keyring::{Epoch, PerPlane, Plane, PublicKey};
 
@@ -21,6 +23,28 @@ pub struct Kernel {
     pub own: PerPlane<Option<PublicKey>>,
     pub peers: PerPlane<BTreeMap<NodeName, PublicKey>>,
     pub routes: BTreeMap<NodeName, Plane>,
+}
+
+/// A hash that is computed once; two nodes are never told apart by it.
+#[derive(Debug, Default)]
+pub struct Print(AtomicU64);
+
+impl Clone for Print {
+    fn clone(&self) -> Print {
+        Print::default()
+    }
+}
+
+impl PartialEq for Print {
+    fn eq(&self, _: &Print) -> bool {
+        true
+    }
+}
+
+impl Eq for Print {}
+
+impl Hash for Print {
+    fn hash<H: Hasher>(&self, _: &mut H) {}
 }
 
 #[derive(Clone, Debug, PartialEq, Eq, Hash)]
@@ -45,9 +69,28 @@ pub struct Node {
     pub reached: Epoch,
     /// A backup of its disk.
     pub snapshot: Option<(Record, PerPlane<Option<OwnKey>>)>,
+    /// Keys that it has destroyed.
+    pub retired: BTreeSet<PublicKey>,
+    /// Nodes that it knows to be revoked.
+    pub judged: BTreeSet<NodeName>,
+    pub print: Print,
 }
 
-#[derive(Clone, Debug, PartialEq, Eq, Hash)]
+impl Node {
+    fn print(&self) -> u64 {
+        let known = self.print.0.load(Ordering::Relaxed);
+        if known != 0 {
+            return known;
+        }
+        let mut hasher = DefaultHasher::new();
+        self.hash(&mut hasher);
+        let print = hasher.finish().max(1);
+        self.print.0.store(print, Ordering::Relaxed);
+        print
+    }
+}
+
+#[derive(Clone, Debug, PartialEq, Eq)]
 pub struct World {
     /// Shared between worlds that differ elsewhere.
     pub nodes: Vec<Arc<Node>>,
@@ -72,6 +115,13 @@ pub fn uid(node: usize, life: usize) -> Arc<str> {
     format!("uid-{}-{life}", name(node)).into()
 }
 
+impl Hash for World {
+    fn hash<H: Hasher>(&self, state: &mut H) {
+        self.nodes.iter().for_each(|node| state.write_u64(node.print()));
+        (self.mesh, &self.words, &self.flying, &self.blocked, &self.lost).hash(state);
+    }
+}
+
 impl World {
     /// `count` nodes that have joined, none of them started.
     pub fn of(count: usize, mistake: Option<Mistake>) -> World {
@@ -90,6 +140,9 @@ impl World {
             excused: false,
             reached: Epoch::ZERO,
             snapshot: None,
+            retired: BTreeSet::new(),
+            judged: BTreeSet::new(),
+            print: Print::default(),
         };
         World {
             nodes: (0..count).map(node).map(Arc::new).collect(),
@@ -104,7 +157,9 @@ impl World {
     }
 
     pub fn node(&mut self, node: usize) -> &mut Node {
-        Arc::make_mut(&mut self.nodes[node])
+        let node = Arc::make_mut(&mut self.nodes[node]);
+        node.print = Print::default();
+        node
     }
 
     pub fn index(&self, name: &NodeName) -> usize {
@@ -135,7 +190,7 @@ impl World {
     }
 
     /// Starts a node's agent on what its disk, kernel and the API hold.
-    pub fn start(&mut self, node: usize, cut: usize) {
+    pub fn start(&mut self, node: usize, cut: usize) -> usize {
         let here = &self.nodes[node];
         let found = Found {
             record: here.disk.clone(),
@@ -147,14 +202,24 @@ impl World {
         };
         let (state, actions) =
             State::start_with(NOW, here.name.clone(), uid(node, here.life), found, self.mistake);
-        self.node(node).agent = Some(state);
-        self.carry_out(node, actions, cut);
+        let own = PerPlane::from_fn(|plane| state.key(plane).map(|key| key.public));
+        let here = self.node(node);
+        here.agent = Some(state);
+        for (plane, key) in own.iter().filter(|(_, key)| key.is_some()) {
+            *here.kernel.own.get_mut(plane) = *key;
+            if key.is_some_and(|key| here.retired.contains(&key)) {
+                self.lost.get_or_insert(format!("{} uses a key past its retirement", name(node)));
+                break;
+            }
+        }
+        let done = self.carry_out(node, actions, cut);
         for other in (0..self.nodes.len()).filter(|other| *other != node) {
             if self.nodes[other].member {
                 let joined = Event::Joined { node: name(other), uid: uid(other, self.nodes[other].life) };
                 self.happen(node, NOW, joined, usize::MAX);
             }
         }
+        done
     }
 
     /// The agent's process is killed; nothing else.
@@ -176,15 +241,13 @@ impl World {
 
     /// It boots again; its agent has yet to start.
     pub fn boot(&mut self, node: usize) {
-        let node = self.node(node);
-        node.up = true;
-        node.kernel.own = node.store.map(|_, key| key.map(|key| key.public));
+        self.node(node).up = true;
     }
 
     /// An event at a node, and what it does about it; killed after `cut` actions.
-    pub fn happen(&mut self, node: usize, now: Moment, event: Event, cut: usize) {
+    pub fn happen(&mut self, node: usize, now: Moment, event: Event, cut: usize) -> usize {
         let here = self.node(node);
-        let Some(agent) = &mut here.agent else { return };
+        let Some(agent) = &mut here.agent else { return 0 };
         let actions = agent.step(now, event);
         let epoch = agent.mesh_epoch();
         if epoch < here.reached {
@@ -192,10 +255,13 @@ impl World {
         } else {
             here.reached = epoch;
         }
-        self.carry_out(node, actions, cut);
+        self.carry_out(node, actions, cut)
     }
 
-    fn carry_out(&mut self, node: usize, actions: Vec<Action>, cut: usize) {
+    fn carry_out(&mut self, node: usize, actions: Vec<Action>, cut: usize) -> usize {
+        if actions.is_empty() {
+            return 0;
+        }
         let mut queue = VecDeque::from(actions);
         let mut left = cut;
         while let Some(action) = queue.pop_front() {
@@ -220,7 +286,14 @@ impl World {
                 }
             }
         }
+        let judged = |plane| {
+            self.nodes[node].judged.iter().any(|of| self.nodes[node].kernel.peers.get(plane).contains_key(of))
+        };
+        if Plane::ALL.into_iter().any(judged) {
+            self.lost.get_or_insert(format!("{} lets a revoked node in", name(node)));
+        }
         self.answer_probes();
+        cut - left
     }
 
     fn answer_probes(&mut self) {
@@ -247,7 +320,7 @@ impl World {
             self.replace_route(index, peer, plane);
             return None;
         }
-        let node = Arc::make_mut(&mut self.nodes[index]);
+        let node = self.node(index);
         match action {
             Action::Persist => node.disk = node.agent.as_ref().map(|agent| agent.record().clone()),
             Action::ConfigurePeer { peer, plane, key, .. } => {
@@ -259,7 +332,8 @@ impl World {
             Action::RemoveRoute { peer } => {
                 node.kernel.routes.remove(&peer);
             }
-            Action::Retire { plane, .. } => {
+            Action::Retire { plane, public } => {
+                node.retired.insert(public);
                 *node.store.get_mut(plane) = None;
                 *node.kernel.own.get_mut(plane) = None;
                 node.kernel.peers.get_mut(plane).clear();
@@ -289,18 +363,38 @@ impl World {
             Action::RaiseEpoch { from, to } => {
                 if self.mesh == from {
                     self.mesh = to;
+                    self.see_whether_all_had_finished(from, index);
                 }
             }
             Action::Tell { peer, word } => self.tell(index, &peer, word),
             Action::Probe { peer, plane, ours, theirs } => {
                 node.probes.insert((peer, plane, ours, theirs, false));
             }
-            Action::Report(Report::Remade(_)) if !node.excused && node.made > 0 => {
-                self.lost.get_or_insert(format!("{} makes its keys anew for no reason", node.name));
+            Action::Report(Report::Remade(why))
+                if !node.excused && node.made > 0 && why != Remake::LeftBehind =>
+            {
+                self.lost.get_or_insert(format!("{} makes its keys anew for no reason", name(index)));
             }
             Action::Report(_) | Action::ReplaceRoute { .. } => {}
         }
         None
+    }
+
+    /// Whoever leaves a key out of turn may just have begun to: that is no rotation of the mesh.
+    fn see_whether_all_had_finished(&mut self, from: Epoch, by: usize) {
+        let busy = |node: &Arc<Node>| {
+            node.up
+                && node.reached >= from
+                && !node.judged.contains(&node.name)
+                && node.written.last().is_some_and(|written| {
+                    let epoch = |plane| Some(written.planes.get(plane).epoch);
+                    epoch(from.plane()) != Some(from) || epoch(from.plane().other()) != from.next()
+                })
+        };
+        let mended = self.nodes.iter().any(|node| node.reached > from);
+        if !mended && self.nodes.iter().any(busy) {
+            self.lost.get_or_insert(format!("{} begins an epoch before the last has ended", name(by)));
+        }
     }
 
     fn replace_route(&mut self, from: usize, peer: NodeName, plane: Plane) {

@@ -10,18 +10,25 @@ use std::collections::HashSet;
 use tokio::sync::oneshot;
 
 impl Reconciler {
-    /// Answers a request, or takes it in for the round that follows.
-    pub(super) async fn answer(&mut self, Call { request, reply }: Call) {
-        let answer: Reply = match request {
-            Request::CniAdd(request) => return self.add(request, reply).await,
-            Request::CniDel(sandbox) => return self.del(sandbox, reply),
-            Request::CniCheck(request) => self.check(&request).await.into(),
-            Request::CniStatus => self.cni_status().into(),
-            Request::CniGc { keep } => self.collect_garbage(&keep).into(),
-            Request::Status => Reply::Report(Box::new(self.report().await)),
+    /// Answers a request, or takes it in for the round that follows. Returns whether a round must follow.
+    pub(super) async fn answer(&mut self, Call { request, reply }: Call) -> bool {
+        let (answer, changes): (Reply, bool) = match request {
+            Request::CniAdd(request) => {
+                self.add(request, reply).await;
+                return true;
+            }
+            Request::CniDel(sandbox) => {
+                self.del(sandbox, reply);
+                return true;
+            }
+            Request::CniCheck(request) => (self.check(&request).await.into(), false),
+            Request::CniStatus => (self.cni_status().into(), false),
+            Request::CniGc { keep } => (self.collect_garbage(&keep).into(), true),
+            Request::Status => (Reply::Report(Box::new(self.report().await)), false),
         };
         // Nobody minds an asker who has gone.
         let _ = reply.send(answer);
+        changes
     }
 
     /// Registers a pod and cuts it off, in this order: number on disk, endpoint that denies all, programs on the veth.

@@ -9,6 +9,9 @@ use tokio::time::Instant;
 /// So much before the asker gives up he is told why he still waits.
 const MARGIN: Duration = Duration::from_millis(300);
 
+/// Nobody is waited for longer than this, whatever he asks for.
+const LONGEST: Duration = Duration::from_secs(600);
+
 /// Why a request is refused.
 #[derive(Debug)]
 pub(super) struct Refusal {
@@ -51,7 +54,7 @@ enum What {
 
 impl Waiting {
     pub(super) fn add(request: AddRequest, ifindex: u32, reply: oneshot::Sender<Reply>) -> Self {
-        let patience = Duration::from_millis(request.deadline_ms).saturating_sub(MARGIN);
+        let patience = Duration::from_millis(request.deadline_ms).min(LONGEST).saturating_sub(MARGIN);
         Self {
             sandbox: request.sandbox.clone(),
             ifindex,

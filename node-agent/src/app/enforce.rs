@@ -1,13 +1,13 @@
 //! Policy from snapshot to kernel: compile, plan by difference, apply.
 use super::Config;
+use super::stamp::{restricts, stamp};
 use crate::apply::bpf::{Datapath, DatapathError};
 use crate::desired::Snapshot;
 use crate::endpoint::Record;
-use crate::model::Problem;
+use crate::model::{Problem, SourceVersion};
 use crate::plan::datapath::{Action, Plan, plan};
 use crate::policy::tables::{LocalEndpoint, LocalView, Tables};
 use crate::policy::{CompileOutput, Compiler};
-use nix::time::{ClockId, clock_gettime};
 use ringfence_abi::{self as abi, Addr, EndpointValue};
 use std::collections::BTreeSet;
 use std::net::IpAddr;
@@ -29,7 +29,20 @@ struct Pending {
     begun: bool,
     target: Arc<Tables>,
     compiled: u64,
-    snapshot: u64,
+    snapshot: Moment,
+}
+
+/// Which snapshot something is.
+#[derive(Clone, Copy, Debug, Default)]
+pub(super) struct Moment {
+    pub(super) revision: u64,
+    pub(super) version: Option<SourceVersion>,
+}
+
+impl Moment {
+    fn of(snapshot: &Snapshot) -> Self {
+        Self { revision: snapshot.revision, version: snapshot.version }
+    }
 }
 
 /// What came of preparing.
@@ -51,7 +64,7 @@ pub(super) struct Enforcer {
     observed: Option<Arc<Tables>>,
     read_at: Instant,
     enforced: Arc<Tables>,
-    enforced_snapshot: u64,
+    in_force: Moment,
     pending: Option<Pending>,
 }
 
@@ -67,7 +80,7 @@ impl Enforcer {
             enforced: observed.clone(),
             observed: Some(observed),
             read_at: Instant::now(),
-            enforced_snapshot: 0,
+            in_force: Moment::default(),
             pending: None,
         })
     }
@@ -93,9 +106,9 @@ impl Enforcer {
         &self.enforced
     }
 
-    /// Revision of the snapshot in force.
-    pub(super) fn enforced_snapshot(&self) -> u64 {
-        self.enforced_snapshot
+    /// The snapshot in force.
+    pub(super) fn in_force(&self) -> Moment {
+        self.in_force
     }
 
     /// What compiling could not take as written.
@@ -133,7 +146,7 @@ impl Enforcer {
         let present = datapath.maps().config()?;
         let config = abi::Config { wireguard_ports: [zero.to_be(), one.to_be()], ..present };
         if Arc::ptr_eq(&observed, &tables) && present == config {
-            self.enforced_snapshot = snapshot.revision;
+            self.in_force = Moment::of(snapshot);
             return Ok(Prepared::default());
         }
         let mut plan = plan(&observed, &tables, &config);
@@ -154,7 +167,7 @@ impl Enforcer {
             begun: false,
             target: tables,
             compiled: revision,
-            snapshot: snapshot.revision,
+            snapshot: Moment::of(snapshot),
         });
         let moved = grown.as_ref().is_ok_and(|tables| !tables.is_empty());
         Ok(Prepared { moved, cramped: grown.err() })
@@ -172,7 +185,7 @@ impl Enforcer {
         datapath.commit()?;
         pending.begun = true;
         self.enforced = pending.target.clone();
-        self.enforced_snapshot = pending.snapshot;
+        self.in_force = pending.snapshot;
         Ok(())
     }
 
@@ -213,37 +226,4 @@ impl Enforcer {
         });
         Ok(())
     }
-}
-
-/// Whether a plan changes what is said of anybody who is already there; a new pod or peer changes nothing for others.
-fn restricts(plan: &Plan, observed: &Tables) -> bool {
-    plan.enforce.iter().any(|action| match action {
-        Action::RemovePolicy(_) => true,
-        Action::PutPolicy(key, _) => observed.policy.contains_key(key),
-        Action::PutAddress(address, _) => observed.addresses.contains_key(address),
-        Action::PutPrefix(network, _) => observed.prefixes.contains_key(network),
-        Action::PutEndpoint(ifindex, value) => {
-            observed.endpoints.get(ifindex).is_some_and(|old| old.id == value.id && old.flags == value.flags)
-        }
-        _ => false,
-    })
-}
-
-/// Stamps every configuration of a plan from where the generation moves on with the present time; see
-/// [`abi::Config::changed`].
-fn stamp(plan: &mut Plan, generation: u32) {
-    let now = monotonic_seconds();
-    for action in plan.enforce.iter_mut().chain(&mut plan.retire) {
-        if let Action::SetConfig(config) = action
-            && config.generation != generation
-        {
-            config.changed = now;
-        }
-    }
-}
-
-/// `CLOCK_MONOTONIC`, which `bpf_ktime_get_ns` reads too; 0 stands for never.
-fn monotonic_seconds() -> u32 {
-    let now = clock_gettime(ClockId::CLOCK_MONOTONIC).map_or(0, |time| time.tv_sec());
-    u32::try_from(now).unwrap_or(u32::MAX).max(1)
 }

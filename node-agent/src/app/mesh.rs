@@ -1,15 +1,18 @@
 //! The mesh from snapshot to kernel: keys, publication, compile, converge.
-use super::Config;
 use super::enforce::SharedDatapath;
 use super::guard::{self, GuardError};
 use super::keys::{Keys, KeysError};
 use super::troubles::Troubles;
+use super::{Config, caution};
 use crate::apply::bpf::{Attached, Device, Role};
 use crate::apply::mesh::{MeshApplyError, MeshExecutor, MeshExecutorConfig, Programs, Report, converge};
 use crate::desired::Snapshot;
 use crate::mesh::{LocalKeysView, MeshConfig, MeshError, MeshInput, MeshSpec, compile};
+use crate::model::Problem;
+use crate::plan::mesh::Backend;
 use futures::future::BoxFuture;
 use ringfence_keyring::Epoch;
+use std::collections::BTreeSet;
 use std::path::PathBuf;
 use std::sync::Arc;
 
@@ -37,6 +40,10 @@ pub(super) struct MeshKeeper {
     pub(super) executor: MeshExecutor,
     pub(super) keys: Option<Keys>,
     pub(super) spec: MeshSpec,
+    /// What an administrator should know of this node's part; each is logged when it begins.
+    pub(super) warnings: BTreeSet<String>,
+    /// Refused nodes that were told of.
+    problems: BTreeSet<Problem>,
     settings: MeshConfig,
 }
 
@@ -70,18 +77,41 @@ impl MeshKeeper {
         let executor = MeshExecutor::new(executor, Arc::new(OnDevices(datapath))).await?;
         let cluster_cidrs = config.cluster_cidrs.clone();
         let settings = MeshConfig { ports: config.ports, cluster_cidrs, ..MeshConfig::default() };
-        Ok(Self { config, settings, executor, keys: None, spec: MeshSpec::default() })
+        let (warnings, problems) = (BTreeSet::new(), BTreeSet::new());
+        let spec = MeshSpec::default();
+        let mut keeper = Self { config, settings, executor, keys: None, spec, warnings, problems };
+        keeper.warn();
+        Ok(keeper)
     }
 
     /// Brings the mesh to where the snapshot wants it; whether it stands.
     pub(super) async fn round(&mut self, snapshot: &Snapshot, troubles: &mut Troubles) -> bool {
         let done = self.attempt(snapshot).await;
+        self.warn();
         troubles.note("mesh", done).is_some()
     }
 
     /// MTU of the mesh, bytes: what pods' devices may have. `None` while there is no mesh.
     pub(super) fn mtu(&self) -> Option<u32> {
         self.spec.devices.values().map(|device| device.mtu).min()
+    }
+
+    /// Takes up what there is to warn of.
+    fn warn(&mut self) {
+        let of_kernel = match self.executor.backend() {
+            Backend::Kernel => caution::of_this_kernel(),
+            Backend::Userspace => None,
+        };
+        let warnings: BTreeSet<String> = self.spec.warnings.iter().cloned().chain(of_kernel).collect();
+        for warning in warnings.difference(&self.warnings) {
+            tracing::warn!(warning, "the mesh of this node");
+        }
+        self.warnings = warnings;
+        let problems: BTreeSet<Problem> = self.spec.problems.iter().cloned().collect();
+        for problem in problems.difference(&self.problems) {
+            tracing::warn!(%problem, "a node is refused");
+        }
+        self.problems = problems;
     }
 
     async fn attempt(&mut self, snapshot: &Snapshot) -> Result<(), MeshTrouble> {

@@ -26,7 +26,8 @@ impl MeshKeeper {
             epoch: EPOCH.get(),
             planes,
             waiting: self.spec.waiting.iter().cloned().collect(),
-            warnings: self.spec.warnings.iter().cloned().collect(),
+            warnings: self.warnings.iter().cloned().collect(),
+            retry: None,
         }
     }
 

@@ -10,6 +10,7 @@
 
 mod answer;
 mod calls;
+mod caution;
 mod cni_conf;
 mod config;
 mod enforce;
@@ -21,9 +22,11 @@ mod kernel;
 mod keys;
 mod mesh;
 mod mesh_status;
+mod pace;
 mod reconcile;
 mod report;
 mod run;
+mod stamp;
 #[cfg(test)]
 mod tests;
 mod troubles;

@@ -1,9 +1,11 @@
 //! The task that owns all state of the kernel. It wakes when a snapshot, a request or a notification comes, and at least
-//! once a second; each time it brings the kernel from what it is to what it shall be, by difference.
+//! once a second; each time it brings the kernel from what it is to what it shall be, by difference. [`Pace`] keeps
+//! notifications from causing any number of rounds, and a mesh that fails from being tried all the time.
 use super::calls::Waiting;
 use super::enforce::{Enforcer, Prepared};
 use super::index::Known;
 use super::mesh::MeshKeeper;
+use super::pace::{Pace, share};
 use super::troubles::Troubles;
 use super::{Config, hooks};
 use crate::apply::bpf::Attached;
@@ -23,6 +25,9 @@ use tokio_util::sync::CancellationToken;
 
 /// What is wrong is found within this time even if no notification came.
 const TICK: Duration = Duration::from_secs(1);
+
+/// Requests that are taken in for one round. More wait in their channel, lest a crowd of askers holds the round up.
+const CROWD: usize = 64;
 
 /// What wakes the task.
 pub(super) struct Inputs {
@@ -45,6 +50,7 @@ pub(super) struct Reconciler {
     pub(super) troubles: Troubles,
     pub(super) known: Known,
     pub(super) devices: BTreeMap<u32, NodeDevice>,
+    pub(super) pace: Pace,
 }
 
 impl Reconciler {
@@ -56,7 +62,11 @@ impl Reconciler {
         let mut tick = interval(TICK);
         tick.set_missed_tick_behavior(MissedTickBehavior::Delay);
         loop {
-            let patience = self.waiting.iter().map(Waiting::deadline).min();
+            let now = Instant::now();
+            let waiting = self.waiting.iter().map(Waiting::deadline);
+            // One that is past and was not tried (devices could not be listed) is left to the tick.
+            let due = waiting.chain(self.pace.due().filter(|due| *due > now)).min();
+            let deaf = self.pace.deaf_until(now);
             tokio::select! {
                 // Cancel-safe: a token stays cancelled.
                 () = inputs.stop.cancelled() => break,
@@ -65,18 +75,22 @@ impl Reconciler {
                 Ok(()) = inputs.known.changed() => {}
                 // Cancel-safe: a request that was not returned stays in the channel.
                 Some(call) = inputs.calls.recv() => {
-                    self.answer(call).await;
+                    let mut changed = self.answer(call).await;
                     // Pods come in crowds: one round for all that is already here.
-                    while let Ok(call) = inputs.calls.try_recv() {
-                        self.answer(call).await;
+                    for _ in 1..CROWD {
+                        let Ok(call) = inputs.calls.try_recv() else { break };
+                        changed |= self.answer(call).await;
+                    }
+                    if !changed {
+                        continue;
                     }
                 }
                 // Cancel-safe: a permit that was not taken stays.
-                () = inputs.kernel.notified() => {}
+                () = notified(&inputs.kernel, deaf) => self.pace.hear(Instant::now()),
                 // Cancel-safe: a tick that was not returned comes again.
                 _ = tick.tick() => {}
-                // Cancel-safe: a point in time. Somebody has waited long enough and is told why.
-                () = until(patience) => {}
+                // Cancel-safe: a point in time. Somebody has waited long enough and is told why, or the mesh is due.
+                () = until(due) => {}
             }
             self.known.clone_from(&inputs.known.borrow_and_update());
             self.round().await;
@@ -86,7 +100,9 @@ impl Reconciler {
 
     /// Brings the kernel to where it shall be.
     async fn round(&mut self) {
-        let Some(found) = self.troubles.note("devices", devices(&self.netlink).await) else { return };
+        let Some(found) = self.troubles.note("devices", devices(&self.netlink).await) else {
+            return self.settle();
+        };
         self.devices = found;
         self.forget_gone();
         // Nothing is programmed before every watch has synced: half of the objects would cut connections.
@@ -95,8 +111,11 @@ impl Reconciler {
         self.enforce(&snapshot).await;
         self.settle();
         self.finish_policy().await;
-        let ready = self.mesh.round(&snapshot, &mut self.troubles).await;
-        self.readiness.mesh |= ready;
+        if self.pace.tries_mesh(snapshot.revision, Instant::now()) {
+            let stands = self.mesh.round(&snapshot, &mut self.troubles).await;
+            self.pace.tried_mesh(snapshot.revision, stands, Instant::now(), share());
+            self.readiness.mesh |= stands;
+        }
         self.install_cni(&snapshot);
     }
 
@@ -159,6 +178,14 @@ impl Reconciler {
             tracing::info!(pod = %record.pod, device = record.host_device, "detached");
         }
     }
+}
+
+/// Waits for a notification, from some point in time on.
+async fn notified(kernel: &Notify, from: Option<Instant>) {
+    if let Some(from) = from {
+        tokio::time::sleep_until(from).await;
+    }
+    kernel.notified().await;
 }
 
 /// Waits until then, or for ever.

@@ -2,21 +2,29 @@
 use super::reconcile::Reconciler;
 use crate::apply::bpf::Datapath;
 use crate::endpoint::Record;
+use crate::model::Problem;
 use crate::policy::tables::Tables;
-use crate::status::{EndpointStatus, Enforcement, StatusReport, TableStatus};
+use crate::status::{EndpointStatus, Enforcement, MeshStatus, RetryStatus, StatusReport, TableStatus};
+use crate::watch::Kind;
 use ringfence_abi::{Counter, EndpointValue, Reason, names};
 use std::collections::BTreeMap;
+use tokio::time::Instant;
 
 impl Reconciler {
     /// Everything `ringfence status` shows, as it is now.
     pub(super) async fn report(&mut self) -> StatusReport {
         let mut errors = self.troubles.all();
-        let mesh = self.mesh.status(&mut errors).await;
+        let retry = self.pace.failing(Instant::now()).map(|(attempts, next)| RetryStatus {
+            attempts,
+            next_milliseconds: u64::try_from(next.as_millis()).unwrap_or(u64::MAX),
+        });
+        let mesh = MeshStatus { retry, ..self.mesh.status(&mut errors).await };
         let datapath = self.enforcer.datapath.lock().await;
         let (drops, counters) = counters(&datapath, &mut errors);
         let tables = self.enforcer.enforced();
         let mut problems = self.known.problems.to_vec();
-        problems.extend(self.enforcer.problems().iter().cloned());
+        problems.extend(self.enforcer.problems().iter().cloned().map(|problem| self.located(problem)));
+        problems.extend(self.mesh.spec.problems.iter().cloned());
         let mut waiting_for = self.readiness.waiting_for();
         waiting_for.extend(self.known.waiting_for.iter().map(|kind| format!("objects of kind {kind}")));
         StatusReport {
@@ -26,7 +34,9 @@ impl Reconciler {
             waiting_for,
             enforcement: Enforcement {
                 wanted: self.known.snapshot.as_ref().map_or(0, |s| s.revision),
-                enforced: self.enforcer.enforced_snapshot(),
+                enforced: self.enforcer.in_force().revision,
+                wanted_version: self.known.snapshot.as_ref().and_then(|s| s.version).map(|v| v.to_string()),
+                enforced_version: self.enforcer.in_force().version.map(|v| v.to_string()),
                 generation: datapath.maps().config().map_or(0, |config| config.generation),
                 hooks: datapath.mode().name().to_owned(),
                 devices: self.devices.values().filter(|d| !d.loopback).count(),
@@ -40,6 +50,18 @@ impl Reconciler {
             problems,
             errors,
             refused_nodes: self.mesh.refused(),
+        }
+    }
+}
+
+impl Reconciler {
+    /// A problem that was found in compiling, with where its object was read.
+    fn located(&self, problem: Problem) -> Problem {
+        match &self.known.snapshot {
+            Some(snapshot) if problem.kind == Kind::Node.to_string() => {
+                Problem { source: snapshot.origin(Kind::Node, &problem.object.name), ..problem }
+            }
+            _ => problem,
         }
     }
 }

@@ -2,6 +2,7 @@
 use super::enforce::Enforcer;
 use super::index::{self, Known};
 use super::mesh::MeshKeeper;
+use super::pace::Pace;
 use super::reconcile::{Inputs, Reconciler};
 use super::troubles::Troubles;
 use super::{AppError, Config, kernel};
@@ -20,6 +21,7 @@ use std::path::Path;
 use std::sync::Arc;
 use tokio::signal::unix::{Signal, SignalKind, signal};
 use tokio::sync::{Mutex, Notify, mpsc, watch};
+use tokio::time::Instant;
 
 /// Runs the agent until SIGTERM or SIGINT. What is enforced stays enforced.
 ///
@@ -84,6 +86,7 @@ async fn reconciler(config: Arc<Config>, netlink: rtnetlink::Handle) -> Result<R
         readiness: Readiness::default(),
         known: Known::default(),
         devices: Default::default(),
+        pace: Pace::new(Instant::now()),
         config,
         netlink,
         enforcer,

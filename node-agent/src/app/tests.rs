@@ -95,6 +95,13 @@ async fn who_has_waited_too_long_is_told_what_was_missing() {
     }
 }
 
+#[tokio::test]
+async fn a_deadline_beyond_all_time_is_one_like_any_other() {
+    let (reply, _answer) = oneshot::channel();
+    let waiting = Waiting::add(request(u64::MAX), VETH, reply);
+    assert!(waiting.deadline() < tokio::time::Instant::now() + std::time::Duration::from_secs(3600));
+}
+
 #[test]
 fn a_trouble_is_there_until_its_concern_fares_well_again() {
     let mut troubles = Troubles::default();

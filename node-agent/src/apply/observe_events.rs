@@ -37,7 +37,7 @@ pub enum Changed {
 /// Notifications for the network namespace of the thread that made it. They end with this value.
 pub struct Events {
     receiver: mpsc::Receiver<Changed>,
-    _tasks: JoinSet<()>,
+    tasks: JoinSet<()>,
 }
 
 impl Events {
@@ -84,19 +84,24 @@ impl Events {
                     // Lost notifications are notifications too.
                     Err(error) if error.raw_os_error() == Some(Errno::ENOBUFS as i32) => {}
                     Err(error) => {
-                        tracing::warn!(%error, "nftables changes are noticed by polling from now on");
+                        tracing::warn!(%error, "notifications of nftables have ended");
                         return;
                     }
                 }
                 let _ = sender.try_send(Changed::Nftables);
             }
         });
-        Ok(Self { receiver, _tasks: tasks })
+        Ok(Self { receiver, tasks })
     }
 
-    /// The next one. `None`: there will be none any more.
+    /// The next one. `None`: some will not be heard of any more.
     pub async fn next(&mut self) -> Option<Changed> {
-        self.receiver.recv().await
+        tokio::select! {
+            // Cancel-safe: what was not returned stays in the channel.
+            changed = self.receiver.recv() => changed,
+            // Cancel-safe by its documentation. None of them ends unless its socket breaks.
+            Some(_) = self.tasks.join_next() => None,
+        }
     }
 }
 

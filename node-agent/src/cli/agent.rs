@@ -14,6 +14,8 @@ use tracing_subscriber::EnvFilter;
 const THREADS: usize = 2;
 /// How long tasks may take to stop.
 const DRAIN: Duration = Duration::from_secs(10);
+/// How long what cannot be interrupted may take after that.
+const LINGER: Duration = Duration::from_secs(1);
 
 pub(super) fn run(arguments: Box<AgentArguments>) -> anyhow::Result<ExitCode> {
     log(arguments.log_format);
@@ -25,7 +27,10 @@ pub(super) fn run(arguments: Box<AgentArguments>) -> anyhow::Result<ExitCode> {
         .enable_all()
         .build()
         .context("cannot start the runtime")?;
-    runtime.block_on(app::run(config))?;
+    let result = runtime.block_on(app::run(config));
+    // A directory that does not answer (a file system over a network) must not keep the process from ending.
+    runtime.shutdown_timeout(LINGER);
+    result?;
     Ok(ExitCode::SUCCESS)
 }
 

@@ -3,7 +3,7 @@ use super::arguments::{EngineChoice, Format, VerdictsArguments};
 use super::lab::LabEngine;
 use super::output::write_all;
 use crate::desired::Snapshot;
-use crate::policy::verdict;
+use crate::policy::{offline, verdict};
 use crate::testrun;
 use crate::watch::directory::{self, Loaded, Mode};
 use crate::watch::queries::{self, Answer, Direction, Query, Resolved, Resolver};
@@ -53,7 +53,9 @@ pub(super) fn run(arguments: &VerdictsArguments) -> anyhow::Result<ExitCode> {
 
 fn engine(arguments: &VerdictsArguments, snapshot: &Snapshot, cluster: Loaded) -> Box<dyn Engine> {
     match arguments.engine {
-        EngineChoice::Model => Box::new(verdict::Engine::new(snapshot.clone(), Vec::new())),
+        EngineChoice::Model => {
+            Box::new(verdict::Engine::new(snapshot.clone(), offline::cluster_cidrs(snapshot)))
+        }
         EngineChoice::Kernel => Box::new(Programs(snapshot.clone())),
         EngineChoice::Lab => {
             let (running, root) = (arguments.lab.clone(), arguments.root.clone());

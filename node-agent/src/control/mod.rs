@@ -6,6 +6,8 @@
 mod client;
 mod protocol;
 mod server;
+#[cfg(test)]
+mod tests;
 
 pub use client::{ControlError, exchange};
 pub use protocol::{AddRequest, MAX_LINE, RefusalKind, Reply, Request, Sandbox};

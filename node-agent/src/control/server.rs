@@ -3,11 +3,20 @@ use super::{MAX_LINE, RefusalKind, Reply, Request};
 use std::io;
 use std::os::unix::fs::PermissionsExt;
 use std::path::Path;
+use std::time::Duration;
 use tokio::io::{AsyncBufReadExt, AsyncReadExt, AsyncWriteExt, BufReader};
 use tokio::net::{UnixListener, UnixStream};
 use tokio::sync::{mpsc, oneshot};
 use tokio::task::JoinSet;
+use tokio::time::timeout;
 use tokio_util::sync::CancellationToken;
+
+/// Askers at once; more wait to be accepted.
+const ASKERS: usize = 128;
+/// An asker that says nothing, or does not take its reply, for so long is cut off.
+const IDLE: Duration = Duration::from_secs(60);
+/// When the kernel has no descriptor for another asker, it is asked again after this.
+const EXHAUSTED: Duration = Duration::from_millis(200);
 
 /// A request on its way to the task that answers it.
 #[derive(Debug)]
@@ -35,10 +44,14 @@ pub async fn serve(socket: &Path, calls: mpsc::Sender<Call>, stop: CancellationT
             // Cancel-safe: a token stays cancelled.
             () = stop.cancelled() => break,
             // Cancel-safe: tokio's accept takes no connection off the queue unless it returns it.
-            accepted = listener.accept() => {
-                let (stream, _) = accepted?;
-                connections.spawn(connection(stream, calls.clone()));
-            }
+            accepted = listener.accept(), if connections.len() < ASKERS => match accepted {
+                Ok((stream, _)) => _ = connections.spawn(connection(stream, calls.clone())),
+                // Of one connection, or of too many files: no reason to stop.
+                Err(error) => {
+                    tracing::warn!(%error, "cannot accept a request");
+                    tokio::time::sleep(EXHAUSTED).await;
+                }
+            },
             // Cancel-safe by its documentation; only clears finished tasks away. A broken connection is its peer's loss.
             Some(_) = connections.join_next() => {}
         }
@@ -58,14 +71,19 @@ async fn connection(stream: UnixStream, calls: mpsc::Sender<Call>) -> io::Result
     let mut line = Vec::new();
     loop {
         line.clear();
-        let n = (&mut read).take(MAX_LINE as u64).read_until(b'\n', &mut line).await?;
+        let mut limited = (&mut read).take(MAX_LINE as u64);
+        let n = timeout(IDLE, limited.read_until(b'\n', &mut line)).await??;
         if n == 0 {
             return Ok(());
         }
         let reply = answer(&line, &calls).await;
         let mut out = serde_json::to_vec(&reply)?;
         out.push(b'\n');
-        write.write_all(&out).await?;
+        timeout(IDLE, write.write_all(&out)).await??;
+        if n == MAX_LINE {
+            // What follows is the rest of a line that was too long, no request.
+            return Ok(());
+        }
     }
 }
 

@@ -26,11 +26,12 @@ impl Index {
     /// Takes an update in; whether it changed anything.
     pub fn apply(&mut self, update: Update) -> bool {
         let changed = match update {
-            Update::Applied { object, problems } => {
+            Update::Applied { object, origin, problems } => {
                 let (kind, name) = (object.kind(), object.name());
                 self.mention(kind, &name);
                 let problems = self.set_problems(kind, &name, problems);
-                self.put(object) || problems
+                let moved = self.set_origin(kind, &name, origin);
+                self.put(object) || problems || moved
             }
             Update::Refused { kind, name, problems } => {
                 self.mention(kind, &name);
@@ -51,6 +52,7 @@ impl Index {
                 let swept = mentioned.is_some_and(|mentioned| self.sweep(kind, &mentioned));
                 self.synced.insert(kind) || swept
             }
+            Update::Version(version) => self.known.version.replace(version) != Some(version),
             Update::Source { problems } => {
                 let differs = self.source_problems != problems;
                 self.source_problems = problems;
@@ -108,6 +110,19 @@ impl Index {
         self.problems.insert(key, problems.clone()) != Some(problems)
     }
 
+    fn set_origin(&mut self, kind: Kind, name: &ObjectName, origin: Option<Arc<str>>) -> bool {
+        let key = (kind, name.name.clone());
+        if !kind.contradictable() || self.known.origins.get(&key) == origin.as_ref() {
+            return false;
+        }
+        let origins = Arc::make_mut(&mut self.known.origins);
+        match origin {
+            Some(origin) => _ = origins.insert(key, origin),
+            None => _ = origins.remove(&key),
+        }
+        true
+    }
+
     fn put(&mut self, object: Object) -> bool {
         let name = object.name();
         match object {
@@ -123,6 +138,7 @@ impl Index {
 
     fn delete(&mut self, kind: Kind, name: &ObjectName) -> bool {
         let problems = self.problems.remove(&(kind, name.clone())).is_some();
+        self.set_origin(kind, name, None);
         let known = &mut self.known;
         let removed = match kind {
             Kind::Namespace => remove(&mut known.namespaces, &name.name),

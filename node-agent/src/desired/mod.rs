@@ -5,7 +5,10 @@ mod tests;
 
 pub use index::Index;
 
-use crate::model::{EndpointSlice, Namespace, NetworkPolicy, Node, ObjectName, Pod, Problem, Service};
+use crate::model::{
+    EndpointSlice, Namespace, NetworkPolicy, Node, ObjectName, Pod, Problem, Service, SourceVersion,
+};
+use crate::watch::Kind;
 use ringfence_keyring::Publication;
 use std::collections::BTreeMap;
 use std::sync::Arc;
@@ -31,4 +34,16 @@ pub struct Snapshot {
     pub publications: Arc<BTreeMap<String, Arc<Publication>>>,
     /// What could not be taken as written.
     pub problems: Arc<Vec<Problem>>,
+    /// Where objects were read that others can contradict ([`Kind::contradictable`]), as far as the source says.
+    pub origins: Arc<BTreeMap<(Kind, String), Arc<str>>>,
+    /// The state of the source that this is all of; `None` if the source has no such thing.
+    pub version: Option<SourceVersion>,
+}
+
+impl Snapshot {
+    /// Where an object was read that others can contradict; in words where the source does not say.
+    pub fn origin(&self, kind: Kind, name: &str) -> String {
+        let known = self.origins.get(&(kind, name.to_owned()));
+        known.map_or_else(|| "the source of objects".to_owned(), ToString::to_string)
+    }
 }

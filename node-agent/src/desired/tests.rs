@@ -1,6 +1,6 @@
 //! The index between sources and snapshots.
 use super::Index;
-use crate::model::{Labels, Namespace, ObjectName, Pod, Problem};
+use crate::model::{Labels, Namespace, ObjectName, Pod, Problem, SourceVersion};
 use crate::watch::{Kind, Object, Update};
 use std::sync::Arc;
 
@@ -14,12 +14,12 @@ fn pod(name: &str, node: &str) -> Update {
         host_network: false,
         ports: Vec::new(),
     };
-    Update::Applied { object: Object::Pod(Arc::new(pod)), problems: Vec::new() }
+    Update::Applied { object: Object::Pod(Arc::new(pod)), origin: None, problems: Vec::new() }
 }
 
 fn namespace(name: &str) -> Update {
     let namespace = Namespace { name: name.to_owned(), labels: Arc::new(Labels::new()) };
-    Update::Applied { object: Object::Namespace(Arc::new(namespace)), problems: Vec::new() }
+    Update::Applied { object: Object::Namespace(Arc::new(namespace)), origin: None, problems: Vec::new() }
 }
 
 fn deleted(name: &str) -> Update {
@@ -100,6 +100,20 @@ fn a_refused_object_keeps_its_former_value_and_a_good_one_clears_the_problem() {
     assert_eq!(*index.snapshot().unwrap().problems, [problem("x")]);
     assert!(index.apply(pod("a", "n")), "the value is the same, the problem gone");
     assert_eq!(*index.snapshot().unwrap().problems, []);
+}
+
+#[test]
+fn a_snapshot_bears_the_version_of_the_source_that_it_is_all_of() {
+    let mut index = synced([pod("a", "n")]);
+    assert_eq!(index.snapshot().unwrap().version, None);
+    let (one, two) = (SourceVersion(1), SourceVersion(2));
+    assert!(index.apply_all([pod("b", "n"), Update::Version(one)]));
+    let first = index.snapshot().unwrap();
+    assert_eq!((first.version, first.pods.len(), first.revision), (Some(one), 2, 2));
+    assert!(!index.apply(Update::Version(one)));
+    assert!(index.apply(Update::Version(two)), "nothing else need have changed");
+    let second = index.snapshot().unwrap();
+    assert!(Arc::ptr_eq(&first.pods, &second.pods) && second.version == Some(two));
 }
 
 #[test]

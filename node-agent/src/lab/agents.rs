@@ -3,19 +3,20 @@ use super::machine::Machine;
 use super::namespaces::Depth;
 use super::{Lab, LabError, parallel, patience};
 use crate::control::{Reply, Request, SOCKET, exchange};
+use crate::model::SourceVersion;
 use crate::status::StatusReport;
+use crate::watch::directory;
 use nix::sys::signal::Signal;
-use std::collections::BTreeMap;
 use std::path::{Path, PathBuf};
 use std::process::Command;
 use std::time::{Duration, Instant};
 
 /// How long an agent may take to stop by itself.
 const DRAIN: Duration = Duration::from_secs(20);
+/// Between that many reports it is looked whether the cluster's directory still is what was waited for.
+const LOOK: u32 = 8;
 /// How long an agent's report is waited for.
 const PATIENCE: Duration = Duration::from_secs(2);
-/// A cluster's change is through once nothing has come after it for this long on an idle machine; a busy one hears later.
-const QUIET: Duration = Duration::from_millis(80);
 
 impl Lab {
     /// Starts a node's agent, unless it runs. Does not wait for it.
@@ -81,71 +82,71 @@ impl Lab {
         }
     }
 
-    /// Waits until every running agent is ready, has formed the mesh with all others it accepts, and enforces what the
-    /// cluster's directory says; `before` is what each wanted before the last change.
+    /// Waits until every running agent is ready, has formed the mesh with all others it accepts, and enforces exactly what
+    /// the cluster's directory holds, what agents have published there included.
     ///
     /// # Errors
-    /// [`LabError::Timeout`] after `seconds` (on a slow machine more), naming who is late and with what.
-    pub fn settle(&self, before: &BTreeMap<String, u64>, seconds: u64) -> Result<(), LabError> {
+    /// [`LabError::Timeout`] after `seconds` (on a slow machine more), naming who is late and with what;
+    /// [`LabError::Manifests`] if the directory cannot be read.
+    pub fn settle(&self, seconds: u64) -> Result<(), LabError> {
         let seconds = patience::seconds(seconds);
         let until = Instant::now() + Duration::from_secs(seconds);
-        let running: Vec<&String> = self.nodes.keys().filter(|node| self.agent_runs(node)).collect();
-        let count = running.len().max(1);
-        let settled = parallel::map(running, count, |node| {
-            self.settle_node(node, before.get(node).copied(), until)?.map_or(Ok(()), |late| {
-                let what = format!("the agent of {node} ({late})");
-                Err(LabError::Timeout { what, seconds, log: self.log(node, "agent") })
-            })
-        });
-        LabError::all(settled).map(drop)
+        loop {
+            let version = directory::version(&self.source())?;
+            let running: Vec<&String> = self.nodes.keys().filter(|node| self.agent_runs(node)).collect();
+            let count = running.len().max(1);
+            let settled = parallel::map(running, count, |node| {
+                self.settle_node(node, version, until)?.map_or(Ok(()), |late| {
+                    let what = format!("the agent of {node} ({late})");
+                    Err(LabError::Timeout { what, seconds, log: self.log(node, "agent") })
+                })
+            });
+            LabError::all(settled)?;
+            // An agent that published meanwhile has changed what all shall enforce.
+            if directory::version(&self.source())? == version {
+                return Ok(());
+            }
+        }
     }
 
-    /// What a node's agent still lacks when the time is up; `None`: nothing, from before then.
+    /// What a node's agent still lacks when the time is up; `None`: nothing, from before then, or the directory no longer
+    /// is at this version.
     fn settle_node(
         &self,
         node: &str,
-        before: Option<u64>,
+        version: SourceVersion,
         until: Instant,
     ) -> Result<Option<String>, LabError> {
-        let quiet = QUIET.mul_f64(1.0 + load_per_core());
-        let mut settled: Option<(u64, Instant)> = None;
-        loop {
+        for round in 1u32.. {
             let late = match self.report(node) {
-                Ok(report) => self.late(node, &report, before).map_or(Ok(report.enforcement.wanted), Err),
-                Err(e) => Err(e.to_string()),
+                Ok(report) => self.late(node, &report, version),
+                Err(e) => Some(e.to_string()),
             };
-            match (late, settled) {
-                (Ok(wanted), Some((same, since))) if same == wanted => {
-                    if since.elapsed() >= quiet {
-                        return Ok(None);
-                    }
-                }
-                (Ok(wanted), _) => settled = Some((wanted, Instant::now())),
-                (Err(late), _) if Instant::now() > until => return Ok(Some(late)),
-                (Err(_), _) => settled = None,
+            match late {
+                None => return Ok(None),
+                Some(late) if Instant::now() > until => return Ok(Some(late)),
+                Some(_) => {}
             }
             if !self.agent_runs(node) {
                 let why = format!("it has ended by itself; see {}", self.log(node, "agent").display());
                 return Err(LabError::Refused { what: format!("the agent of {node}"), why });
             }
             std::thread::sleep(Duration::from_millis(15));
+            if round.is_multiple_of(LOOK) && directory::version(&self.source())? != version {
+                break;
+            }
         }
-    }
-
-    /// What every running agent wants to enforce now.
-    pub fn wanted(&self) -> BTreeMap<String, u64> {
-        let wanted = |node: &String| Some((node.clone(), self.report(node).ok()?.enforcement.wanted));
-        self.nodes.keys().filter(|node| self.agent_runs(node)).filter_map(wanted).collect()
+        Ok(None)
     }
 
     /// What a report still lacks; `None`: nothing.
-    fn late(&self, node: &str, report: &StatusReport, before: Option<u64>) -> Option<String> {
+    fn late(&self, node: &str, report: &StatusReport, version: SourceVersion) -> Option<String> {
         if !report.ready {
             return Some(format!("not ready, waiting for {}", report.waiting_for.join(", ")));
         }
-        let (wanted, enforced) = (report.enforcement.wanted, report.enforcement.enforced);
-        if before.is_some_and(|before| wanted <= before) || enforced < wanted {
-            return Some(format!("enforces revision {enforced} of {wanted}"));
+        let enforced = report.enforcement.enforced_version.as_deref().unwrap_or("none");
+        if enforced != version.to_string() {
+            return Some(format!("enforces version {enforced} of its source, which is at {version}"));
         }
         // Only nodes whose agents have ever published can be peers.
         let others = self.nodes.iter().filter(|(other, n)| *other != node && n.agent.is_some());
@@ -183,12 +184,4 @@ impl Lab {
 pub(super) fn in_machine(machine: &Machine, path: &Path) -> PathBuf {
     let root = PathBuf::from(format!("/proc/{}/root", machine.init.pid));
     root.join(path.strip_prefix("/").unwrap_or(path))
-}
-
-/// Processes that want to run, for each core (proc(5), `/proc/loadavg`).
-fn load_per_core() -> f64 {
-    let text = std::fs::read_to_string("/proc/loadavg").unwrap_or_default();
-    let load: f64 = text.split_whitespace().next().and_then(|word| word.parse().ok()).unwrap_or(0.0);
-    let cores = std::thread::available_parallelism().map_or(1, usize::from);
-    load / cores as f64
 }

@@ -89,7 +89,6 @@ impl Lab {
                 return Err(LabError::Refused { what: format!("node {name}"), why });
             }
         }
-        let before = self.wanted();
         let gone: Vec<String> =
             self.nodes.keys().filter(|n| !cluster.nodes.contains_key(*n)).cloned().collect();
         for node in &gone {
@@ -111,7 +110,7 @@ impl Lab {
         }
         self.update_services(cluster)?;
         let waiting = self.update_pods(cluster)?;
-        self.settle(&before, ENFORCED)?;
+        self.settle(ENFORCED)?;
         Ok(Changed { waiting })
     }
 
@@ -126,7 +125,7 @@ impl Lab {
         let cluster = self.cluster()?;
         self.boot(node, &cluster, agent)?;
         let waiting = self.update_pods(&cluster)?;
-        self.settle(&Default::default(), ENFORCED)?;
+        self.settle(ENFORCED)?;
         Ok(Changed { waiting })
     }
 
@@ -138,7 +137,7 @@ impl Lab {
         self.start_agent(node, binary)?;
         let cluster = self.cluster()?;
         let waiting = self.update_pods(&cluster)?;
-        self.settle(&Default::default(), ENFORCED)?;
+        self.settle(ENFORCED)?;
         Ok(Changed { waiting })
     }
 

@@ -63,8 +63,6 @@ pub struct Lab {
     pub nodes: BTreeMap<String, LabNode>,
     /// Pods by `namespace/name`.
     pub pods: BTreeMap<String, LabPod>,
-    /// How often its cluster was changed.
-    pub revision: u64,
     /// Number of the next pod sandbox: no two have one name.
     pub sandboxes: u64,
 }

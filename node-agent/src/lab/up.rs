@@ -5,10 +5,11 @@ use super::respond::Port;
 use super::runtime::{PLUGIN_DIRS, find};
 use super::state::LabNode;
 use super::wires::{OUTSIDE, UNDERLAY};
-use super::{Lab, LabError, cluster, outside, parallel, underlay};
+use super::{Lab, LabError, outside, parallel, underlay};
 use crate::model::Protocol;
+use crate::policy::offline::cluster_cidrs;
 use crate::watch::directory::Loaded;
-use std::collections::{BTreeMap, BTreeSet};
+use std::collections::BTreeSet;
 use std::path::{Path, PathBuf};
 
 /// Seconds until agents must be ready.
@@ -48,7 +49,7 @@ pub fn up(options: UpOptions, cluster: &Loaded, say: &dyn Fn(&str)) -> Result<La
     let root = root.canonicalize().map_err(LabError::file("find", &root))?;
     let _lock = Lab::lock(&options.labs, &options.name)?;
     let mut agent_arguments = options.agent_arguments;
-    for cidr in cluster::cluster_cidrs(cluster) {
+    for cidr in cluster_cidrs(&cluster.snapshot()) {
         agent_arguments.extend(["--cluster-cidr".to_owned(), cidr.to_string()]);
     }
     let mut lab = Lab { name: options.name, root, agent: options.agent, agent_arguments, ..Lab::default() };
@@ -77,7 +78,7 @@ pub fn up(options: UpOptions, cluster: &Loaded, say: &dyn Fn(&str)) -> Result<La
     let later = lab.update_pods(cluster)?;
     say(&format!("{} pods", lab.pods.len()));
     if options.agents {
-        lab.settle(&BTreeMap::new(), READY)?;
+        lab.settle(READY)?;
         say("every agent ready");
     }
     if !later.is_empty() {

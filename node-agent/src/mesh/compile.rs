@@ -62,7 +62,8 @@ pub fn compile(input: &MeshInput<'_>) -> Result<MeshSpec, MeshError> {
             .filter(|member| member.publication.is_none())
             .map(|member| member.node.name.clone())
             .collect(),
-        refused: members.refused,
+        problems: members.refused.iter().map(|(n, refusal)| refusal.problem(n, input.snapshot)).collect(),
+        refused: members.refused.into_iter().map(|(n, refusal)| (n, refusal.reason)).collect(),
         devices,
         warnings,
     })

@@ -4,7 +4,9 @@
 //! claim one address must be told apart before: else a node could draw another's pods to itself (P2).
 use super::input::MeshInput;
 use super::net::{Family, host, masked, span};
-use crate::model::Node;
+use crate::desired::Snapshot;
+use crate::model::{Node, ObjectName, Problem};
+use crate::watch::Kind;
 use ipnetwork::IpNetwork;
 use ringfence_keyring::{PublicKey, Publication};
 use std::collections::{BTreeMap, BTreeSet};
@@ -16,9 +18,30 @@ pub(super) struct Members<'a> {
     /// Believed, other than this node.
     pub(super) accepted: BTreeMap<&'a str, Member<'a>>,
     /// Not believed, with the reason.
-    pub(super) refused: BTreeMap<String, String>,
+    pub(super) refused: BTreeMap<String, Refusal>,
     /// CIDRs of refused nodes that nobody else has: they are to be dropped, never sent in the clear.
     pub(super) orphaned: BTreeSet<IpNetwork>,
+}
+
+/// Why a node is not believed: which field of which of its objects, and what is the matter with it.
+#[derive(Clone, PartialEq, Eq, Debug)]
+pub(super) struct Refusal {
+    pub(super) kind: Kind,
+    pub(super) field: &'static str,
+    pub(super) reason: String,
+}
+
+impl Refusal {
+    /// As `status` shows it.
+    pub(super) fn problem(&self, node: &str, snapshot: &Snapshot) -> Problem {
+        Problem {
+            source: snapshot.origin(self.kind, node),
+            kind: self.kind.to_string(),
+            object: ObjectName::new("", node),
+            field: self.field.to_owned(),
+            message: format!("{}; until then node {node} has no part in the mesh", self.reason),
+        }
+    }
 }
 
 /// A node that is believed.
@@ -47,13 +70,9 @@ pub(super) fn judge<'a>(input: &MeshInput<'a>, own: &'a Node) -> Members<'a> {
     let mut disputed = Vec::new();
     for node in in_order(input) {
         let publication = publications.get(&node.name).map(Arc::as_ref);
-        if let Some(reason) = claims.conflict(node) {
-            members.refused.insert(node.name.clone(), reason);
-            disputed.push(node);
-            continue;
-        }
-        if let Some(reason) = publication.and_then(|published| unfit(node, published, &keys)) {
-            members.refused.insert(node.name.clone(), reason);
+        let unfit = || publication.and_then(|published| unfit(node, published, &keys));
+        if let Some(refusal) = claims.conflict(node).or_else(unfit) {
+            members.refused.insert(node.name.clone(), refusal);
             disputed.push(node);
             continue;
         }
@@ -83,20 +102,23 @@ fn in_order<'a>(input: &MeshInput<'a>) -> Vec<&'a Node> {
 }
 
 /// Why a publication cannot be used.
-fn unfit(node: &Node, published: &Publication, keys: &BTreeMap<PublicKey, &str>) -> Option<String> {
+fn unfit(node: &Node, published: &Publication, keys: &BTreeMap<PublicKey, &str>) -> Option<Refusal> {
+    let refuse = |field, reason| Some(Refusal { kind: Kind::RingfenceNode, field, reason });
     if published.uid() != node.uid {
-        return Some(format!(
+        let reason = format!(
             "its keys were published for another Node object of this name (UID {}, now {}): restart its agent",
             published.uid(),
             node.uid
-        ));
+        );
+        return refuse("spec.nodeUID", reason);
     }
     published.planes().iter().find_map(|(plane, published)| {
         let owner = keys.get(&published.public_key)?;
-        Some(format!(
+        let reason = format!(
             "its key on {plane} ({}) is also {owner}'s: a node was cloned with its keys; remake the keys of one",
             published.public_key.fingerprint()
-        ))
+        );
+        refuse("spec.planes", reason)
     })
 }
 
@@ -120,12 +142,15 @@ impl<'a> Claims<'a> {
         }
     }
 
-    fn conflict(&self, node: &Node) -> Option<String> {
+    fn conflict(&self, node: &Node) -> Option<Refusal> {
         claimed(node).into_iter().find_map(|network| {
             let owner = self.owner(network, &node.name)?;
-            Some(format!(
+            let of_pods = node.pod_cidrs.iter().any(|cidr| masked(*cidr) == network);
+            let field = if of_pods { "spec.podCIDRs" } else { "status.addresses" };
+            let reason = format!(
                 "it claims {network}, which overlaps what {owner} has: give one of them another range"
-            ))
+            );
+            Some(Refusal { kind: Kind::Node, field, reason })
         })
     }
 

@@ -7,10 +7,12 @@
 //! | `peers` | devices and peers of both planes, MTU |
 //! | `routes` | routes onto the mesh, blackholes behind them, rules on local pods' sources |
 //! | `nat` | which packets keep which source |
+//! | [`kernels`] | kernels whose WireGuard is known to be bad |
 //! | [`spec`] | the result |
 
 mod compile;
 mod input;
+pub mod kernels;
 mod members;
 mod nat;
 mod net;

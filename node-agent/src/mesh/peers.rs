@@ -1,8 +1,9 @@
 //! Devices and peers of both planes.
 use super::input::MeshInput;
-use super::members::{Member, Members};
+use super::members::{Member, Members, Refusal};
 use super::net::{Family, host};
 use super::spec::{DeviceSpec, PeerSpec};
+use crate::watch::Kind;
 use ringfence_keyring::{Plane, Publication};
 use std::collections::{BTreeMap, BTreeSet};
 use std::net::{IpAddr, SocketAddr};
@@ -35,8 +36,10 @@ pub(super) fn devices(
                 reachable.insert(*name, address);
             }
             None => {
-                let reason = "it publishes no address of a family that this node has on its underlay";
-                members.refused.insert((*name).to_owned(), reason.to_owned());
+                let reason =
+                    "it publishes no address of a family that this node has on its underlay".to_owned();
+                let refusal = Refusal { kind: Kind::RingfenceNode, field: "spec.endpoints", reason };
+                members.refused.insert((*name).to_owned(), refusal);
             }
         }
     }

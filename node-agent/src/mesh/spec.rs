@@ -1,5 +1,6 @@
 //! What the mesh of one node shall be, as plain values. No private key is in here: the executor takes those from the
 //! keyring by plane.
+use crate::model::Problem;
 use ipnetwork::IpNetwork;
 use ringfence_keyring::{Plane, PublicKey};
 use std::collections::{BTreeMap, BTreeSet};
@@ -34,6 +35,8 @@ pub struct MeshSpec {
     pub members: BTreeMap<String, String>,
     /// Nodes that were refused: overlapping CIDRs, equal keys, no addresses; with the reason.
     pub refused: BTreeMap<String, String>,
+    /// The same as problems of the objects that are to be mended.
+    pub problems: Vec<Problem>,
     /// Nodes that have not published keys yet.
     pub waiting: BTreeSet<String>,
     /// What an administrator should know about this node's own part.

@@ -1,4 +1,5 @@
 //! A small cluster to compile, and what its mesh must look like.
+mod kernels;
 mod membership;
 mod network;
 

@@ -78,6 +78,17 @@ impl fmt::Display for ObjectName {
     }
 }
 
+/// Which state of a source something was read from: equal if, and (but for accidents of hashing) only if, the source held
+/// the same. Written as sixteen hexadecimal digits.
+#[derive(Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Debug, Default)]
+pub struct SourceVersion(pub u64);
+
+impl fmt::Display for SourceVersion {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "{:016x}", self.0)
+    }
+}
+
 /// Something about an object that could not be taken as written. It is enforced restrictively and reported.
 #[derive(Clone, PartialEq, Eq, PartialOrd, Ord, Debug, Serialize, Deserialize)]
 pub struct Problem {

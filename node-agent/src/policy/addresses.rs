@@ -37,8 +37,8 @@ struct Place {
 }
 
 impl Compiler {
-    /// Whether any address's entry changed.
-    pub(super) fn refresh_addresses(&mut self, tables: &mut Tables, dirty: Dirty) -> bool {
+    /// The addresses whose entries changed.
+    pub(super) fn refresh_addresses(&mut self, tables: &mut Tables, dirty: Dirty) -> Vec<Addr> {
         let addresses = match dirty {
             Dirty::These(these) => these,
             Dirty::All => {
@@ -47,7 +47,7 @@ impl Compiler {
                 known.chain(local).chain(tables.addresses.keys().copied()).collect()
             }
         };
-        let mut changed = false;
+        let mut changed = Vec::new();
         for address in addresses {
             let new = self.place(address).map(|place| AddressValue {
                 class: place.key.map_or(0, |key| self.classes.acquire(&key, &mut self.next_class)),
@@ -59,7 +59,9 @@ impl Compiler {
                 Some(value) => tables.addresses.insert(address, value),
                 None => tables.addresses.remove(&address),
             };
-            changed |= old != new;
+            if old != new {
+                changed.push(address);
+            }
             if let Some(old) = old {
                 self.classes.release(old.class);
             }

@@ -1,4 +1,5 @@
 //! Where connections to a Service may end.
+use super::effort;
 use crate::desired::Snapshot;
 use crate::model::{EndpointSlice, ObjectName, Pod, Service, ServicePort, TargetPort};
 use std::net::IpAddr;
@@ -19,8 +20,17 @@ pub struct Backend {
 /// pods that it selects.
 pub fn backends(service: &Service, snapshot: &Snapshot) -> Vec<Vec<Backend>> {
     let slices: Vec<_> = slices_of(service, snapshot).collect();
+    backends_in(service, &slices, snapshot)
+}
+
+/// The same, if the Service's slices are known.
+pub(super) fn backends_in(
+    service: &Service,
+    slices: &[&Arc<EndpointSlice>],
+    snapshot: &Snapshot,
+) -> Vec<Vec<Backend>> {
     if !slices.is_empty() {
-        return service.ports.iter().map(|port| sliced(&slices, port)).collect();
+        return service.ports.iter().map(|port| sliced(slices, port)).collect();
     }
     let pods: Vec<_> = selected(service, snapshot).collect();
     let of_pod = |port: &ServicePort| pods.iter().flat_map(|pod| at_pod(pod, port)).collect();
@@ -42,6 +52,7 @@ fn selected<'a>(service: &'a Service, snapshot: &'a Snapshot) -> impl Iterator<I
     let namespace = &service.name.namespace;
     let near = snapshot.pods.range(ObjectName::new(namespace, "")..);
     let near = near.take_while(move |(name, _)| name.namespace == *namespace);
+    let near = near.inspect(|_| effort::spend(1));
     near.map(|(_, pod)| pod).filter(|pod| selects(service, pod))
 }
 
@@ -70,6 +81,7 @@ fn at_pod(pod: &Pod, port: &ServicePort) -> Vec<Backend> {
 fn sliced(slices: &[&Arc<EndpointSlice>], port: &ServicePort) -> Vec<Backend> {
     let mut found = Vec::new();
     for slice in slices {
+        effort::spend(1);
         let same = slice.ports.iter().filter(|p| p.name == port.name && p.protocol == port.protocol);
         for entry in same {
             let number = entry.port.unwrap_or(port.port);

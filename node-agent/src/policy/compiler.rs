@@ -141,7 +141,8 @@ impl Compiler {
         let tables = Arc::make_mut(&mut shared);
 
         let mut dirty = Dirty::These(HashSet::new());
-        let ranges_changed = (nodes || old_local != *local) && self.refresh_nodes();
+        let placed = nodes || !old_local.places_nodes_as(local);
+        let ranges_changed = placed && self.refresh_nodes();
         if ranges_changed {
             dirty = Dirty::All;
             self.reclaim();
@@ -173,13 +174,15 @@ impl Compiler {
             self.refresh_prefixes(tables);
             dirty = Dirty::All;
         }
-        let addresses_changed = !dirty.is_empty() && self.refresh_addresses(tables, dirty);
+        let moved = if dirty.is_empty() { Vec::new() } else { self.refresh_addresses(tables, dirty) };
 
         let service_changes = ServiceChanges { services: &services, slices: &slices, pods: &pods };
-        let backends = self.services.update(&service_changes, snapshot);
+        let mut stale = self.services.update(&service_changes, snapshot);
         let profiles = self.refresh_profiles(&changed_policies);
         self.refresh_endpoints(tables);
-        self.refresh_services(tables, backends || ranges_changed, prefixes_changed || addresses_changed);
+        let standing = (ranges_changed, prefixes_changed, moved.as_slice());
+        let toggled = self.stale_services(tables, standing, &mut stale);
+        self.refresh_services(tables, stale, toggled);
         self.refresh_policy(tables, &profiles);
         self.bitmaps.settle(self.revision, &mut tables.bitmaps);
         self.refresh_service_policy(tables, &profiles);

@@ -1,6 +1,7 @@
 //! The policy table: for each profile and class, the ports.
 use super::classes::{ClassKey, Member, Settled};
 use super::compiler::Compiler;
+use super::effort;
 use super::mistake::Mistake;
 use super::profiles::{Profile, ProfileChanges, Vocabulary};
 use super::rules::Direction;
@@ -34,19 +35,21 @@ impl Compiler {
     pub(super) fn refresh_service_policy(&mut self, tables: &mut Tables, profiles: &ProfileChanges) {
         let Settled { fresh, gone } = self.service_classes.settle();
         self.forget_entries(tables, &ProfileChanges::default(), &gone);
-        let all: Vec<(u32, Vec<Member>)> =
-            self.service_classes.iter().map(|(id, m)| (id, m.clone())).collect();
+        let fresh: Vec<(u32, &Vec<Member>)> =
+            fresh.iter().filter_map(|id| Some((*id, self.service_classes.get(*id)?))).collect();
         let egress = self.profiles.iter().filter(|(_, p)| p.key.direction == Direction::Egress);
         let mut entries = Vec::new();
         for (id, _) in egress {
-            let dirty = profiles.dirty.contains(&id);
-            for (class, members) in all.iter().filter(|(class, _)| dirty || fresh.contains(class)) {
+            let every = profiles.dirty.contains(&id).then(|| self.service_classes.iter());
+            let new = every.is_none().then(|| fresh.iter().copied());
+            for (class, members) in every.into_iter().flatten().chain(new.into_iter().flatten()) {
+                effort::spend(members.len());
                 let may = |(class, port, protocol): &Member| tables.permits(id, *class, *protocol, *port);
                 let allowed = match self.seeded.makes(Mistake::AnyBackendSuffices) {
                     true => members.iter().any(may),
                     false => members.iter().all(may),
                 };
-                entries.push((PolicyKey { profile: id, class: *class }, allowed.then_some(EVERY)));
+                entries.push((PolicyKey { profile: id, class }, allowed.then_some(EVERY)));
             }
         }
         for (key, value) in entries {

@@ -1,6 +1,8 @@
 //! Which addresses are nodes', and which pod CIDRs are whose.
 use super::backends::Backend;
-use super::ranges::{gateway, holds, normal};
+use super::effort;
+use super::ranges::{gateway, normal};
+use super::spans::Spans;
 use super::tables::LocalView;
 use crate::model::{Node, ObjectName, Problem};
 use ipnetwork::IpNetwork;
@@ -25,6 +27,8 @@ pub(super) struct NodeIndex {
     pub(super) ranges: Vec<(IpNetwork, AddressKind)>,
     /// The pod CIDRs that count, by node.
     pub(super) by_node: HashMap<String, Vec<IpNetwork>>,
+    /// The same, by address.
+    spans: Spans,
     pub(super) problems: Vec<Problem>,
 }
 
@@ -73,6 +77,7 @@ impl NodeIndex {
         let mut nodes = numbers.arrange(nodes);
         let rank = |n: &&Node| (n.name != local.node, local.refused_nodes.contains(&n.name));
         nodes.sort_by_key(rank);
+        effort::spend(nodes.len());
         for node in nodes.iter().filter(|n| !local.refused_nodes.contains(&n.name)) {
             index.take_cidrs(node);
         }
@@ -93,17 +98,18 @@ impl NodeIndex {
     }
 
     fn take_cidrs(&mut self, node: &Node) {
+        let owner: Arc<str> = node.name.as_str().into();
         for cidr in node.pod_cidrs.iter().map(|c| normal(*c)) {
-            let overlap = |other: &IpNetwork| holds(other, &cidr) || holds(&cidr, other);
-            let other =
-                self.by_node.iter().find(|(name, cidrs)| **name != node.name && cidrs.iter().any(overlap));
-            match other.map(|(name, _)| name.clone()) {
+            match self.spans.other(&cidr, &node.name).map(str::to_owned) {
                 Some(other) => self.problem(
                     node,
                     "spec.podCIDRs",
                     format!("{cidr} overlaps a pod CIDR of node {other}, which was known first and keeps it; pods of {} in it are not taken for pods. Give the node another pod CIDR.", node.name),
                 ),
-                None => self.by_node.entry(node.name.clone()).or_default().push(cidr),
+                None => {
+                    self.spans.take(&cidr, &owner);
+                    self.by_node.entry(node.name.clone()).or_default().push(cidr);
+                }
             }
         }
     }
@@ -146,8 +152,7 @@ impl NodeIndex {
 
     /// The node in whose pod CIDRs the address lies.
     pub(super) fn owner_of(&self, address: IpAddr) -> Option<&str> {
-        let of = self.by_node.iter().find(|(_, cidrs)| cidrs.iter().any(|c| c.contains(address)));
-        of.map(|(name, _)| name.as_str())
+        self.spans.owner(address)
     }
 
     /// Whether the address lies in a pod CIDR of this node.

@@ -1,8 +1,11 @@
 //! Nodes as they would be if every pod of a snapshot had been attached: for engines without a running cluster.
+use super::lookup::masked;
 use super::ranges::gateway;
 use super::tables::{LocalEndpoint, LocalView};
 use crate::desired::Snapshot;
 use ipnetwork::IpNetwork;
+use std::collections::BTreeSet;
+use std::net::IpAddr;
 
 /// Ifindexes from here on, one for each pod in order of name; endpoint numbers are those from 1.
 pub const FIRST_IFINDEX: u32 = 1000;
@@ -31,4 +34,20 @@ pub fn local_view(snapshot: &Snapshot, node: &str, cluster_pod_cidrs: &[IpNetwor
         cluster_pod_cidrs: cluster_pod_cidrs.to_vec(),
         refused_nodes: Default::default(),
     }
+}
+
+/// What the whole cluster's pod CIDRs would be, of which nodes get theirs: the nodes' /16s and /48s, unless one of those
+/// holds addresses of nodes or Services. For what is in them never leaves a node in the clear.
+pub fn cluster_cidrs(snapshot: &Snapshot) -> Vec<IpNetwork> {
+    let nodes = || snapshot.nodes.values();
+    let mut others: Vec<IpAddr> = nodes().flat_map(|node| node.addresses.iter().copied()).collect();
+    for service in snapshot.services.values() {
+        others.extend(service.cluster_ips.iter().chain(&service.external_ips));
+    }
+    let whole = |cidr: &IpNetwork| {
+        let length = cidr.prefix().min(if cidr.is_ipv4() { 16 } else { 48 });
+        let wide = masked(cidr.ip(), length);
+        wide.filter(|wide| !others.iter().any(|address| wide.contains(*address))).unwrap_or(*cidr)
+    };
+    nodes().flat_map(|node| &node.pod_cidrs).map(whole).collect::<BTreeSet<_>>().into_iter().collect()
 }

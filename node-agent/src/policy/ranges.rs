@@ -45,9 +45,3 @@ pub fn gateway(cidr: &IpNetwork) -> Option<IpAddr> {
         IpNetwork::V6(_) => IpAddr::V6(Ipv6Addr::from(gateway)),
     })
 }
-
-/// Whether `outer` holds all of `inner`; never across families.
-pub(super) fn holds(outer: &IpNetwork, inner: &IpNetwork) -> bool {
-    let (o, i) = (bounds(outer), bounds(inner));
-    outer.is_ipv4() == inner.is_ipv4() && o.0 <= i.0 && i.1 <= o.1
-}

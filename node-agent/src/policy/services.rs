@@ -1,26 +1,28 @@
-//! Services and host ports as this node's programs meet them, with what no later hook of this node judges.
-use super::backends::{Backend, backends, selects};
-use super::classes::Member;
-use super::compiler::Compiler;
+//! Services with their backends, and which of them a change concerns.
+use super::backends::{Backend, backends_in, selects};
 use super::delta::Change;
-use super::lookup::service_key;
-use super::rules::Direction;
-use super::tables::Tables;
+use super::effort;
+use super::shares::{Shares, Source};
 use crate::desired::Snapshot;
-use crate::model::{EndpointSlice, ObjectName, Pod, Service, TrafficPolicy};
-use ringfence_abi::{AddressKind, ServiceKey, ServiceValue};
+use crate::model::{EndpointSlice, ObjectName, Pod, Service};
 use std::collections::{BTreeMap, BTreeSet, HashMap};
 use std::net::IpAddr;
 use std::sync::Arc;
 
+/// Backends of each entry of a Service's ports.
+type Backends = Vec<Vec<Backend>>;
+
 /// Services with their backends.
 #[derive(Debug, Default)]
 pub(super) struct Services {
-    known: BTreeMap<ObjectName, (Arc<Service>, Vec<Vec<Backend>>)>,
+    pub(super) known: BTreeMap<ObjectName, (Arc<Service>, Backends)>,
+    /// Slices by their Service.
+    slices: HashMap<ObjectName, BTreeMap<ObjectName, Arc<EndpointSlice>>>,
     /// Pods with host ports.
-    host_ports: BTreeMap<ObjectName, Arc<Pod>>,
-    /// Classes that the table in force refers to.
-    held: Vec<u32>,
+    pub(super) host_ports: BTreeMap<ObjectName, Arc<Pod>>,
+    /// Who leads to an address.
+    leading: HashMap<IpAddr, BTreeSet<Source>>,
+    pub(super) shares: Shares,
 }
 
 /// What changed in a snapshot that Services may depend on.
@@ -30,181 +32,116 @@ pub(super) struct ServiceChanges<'a> {
     pub(super) pods: &'a [Change<ObjectName, Pod>],
 }
 
-/// What one key shall say.
-#[derive(Default)]
-struct Wanted {
-    members: BTreeSet<Member>,
-    /// Also where there is no member: an address of another node, which would otherwise be judged as that node.
-    always: bool,
-}
-
 impl Services {
-    /// Brings backends up to date. Returns whether any changed.
-    pub(super) fn update(&mut self, changes: &ServiceChanges<'_>, snapshot: &Snapshot) -> bool {
+    /// Brings backends up to date. Returns whose changed.
+    pub(super) fn update(&mut self, changes: &ServiceChanges<'_>, snapshot: &Snapshot) -> BTreeSet<Source> {
         let mut dirty: BTreeSet<ObjectName> = changes.services.iter().map(|c| c.key.clone()).collect();
-        for slice in changes.slices.iter().flat_map(|c| c.old.iter().chain(&c.new)) {
-            dirty.insert(ObjectName::new(&slice.name.namespace, &slice.service));
+        for change in changes.slices {
+            self.update_slice(change, &mut dirty);
         }
-        let mut changed = false;
+        let mut changed = BTreeSet::new();
         for change in changes.pods {
             let start = ObjectName::new(&change.key.namespace, "");
             let near =
                 snapshot.services.range(start..).take_while(|(n, _)| n.namespace == change.key.namespace);
+            let near = near.inspect(|_| effort::spend(1));
             let either = |s: &Service| change.old.iter().chain(&change.new).any(|pod| selects(s, pod));
             dirty.extend(near.filter(|(_, s)| either(s)).map(|(name, _)| name.clone()));
-            let ported = change.new.iter().find(|pod| pod.ports.iter().any(|p| p.host_port.is_some()));
-            let old = match ported {
-                Some(pod) => self.host_ports.insert(change.key.clone(), pod.clone()),
-                None => self.host_ports.remove(&change.key),
-            };
-            changed |= old.as_ref() != ported;
+            if self.update_host_ports(change) {
+                changed.insert(Source::HostPorts(change.key.clone()));
+            }
         }
         for name in dirty {
-            let new = snapshot.services.get(&name).map(|s| (s.clone(), backends(s, snapshot)));
-            changed |= self.known.get(&name) != new.as_ref();
-            match new {
-                Some(new) => self.known.insert(name, new),
+            effort::spend(1);
+            let slices: Vec<_> = self.slices.get(&name).into_iter().flat_map(BTreeMap::values).collect();
+            let found = snapshot.services.get(&name);
+            let new = found.map(|s| (s.clone(), backends_in(s, &slices, snapshot)));
+            if self.known.get(&name) == new.as_ref() {
+                continue;
+            }
+            let addresses = |entry: &(Arc<Service>, Backends)| addresses(&entry.1);
+            let to = new.as_ref().map(addresses).unwrap_or_default();
+            let old = match new {
+                Some(new) => self.known.insert(name.clone(), new),
                 None => self.known.remove(&name),
             };
+            let from = old.as_ref().map(addresses).unwrap_or_default();
+            let source = Source::Service(name);
+            self.lead(&source, from, to);
+            changed.insert(source);
         }
         changed
     }
 
-    /// Whether a change of some address's class may matter to any Service.
-    fn sensitive(&self, tables: &Tables, any_egress: bool) -> bool {
-        let node_ports = |s: &Service| s.ports.iter().any(|p| p.node_port.is_some());
-        let pod = |b: &Backend| judged_later(tables, b.address).is_none();
-        any_egress
-            && (!self.host_ports.is_empty()
-                || self.known.values().any(|(s, all)| node_ports(s) || !all.iter().flatten().all(pod)))
-    }
-}
-
-/// The class of a backend that no later hook of this node judges; `None` for pods, whose hooks do, and for this node.
-fn judged_later(tables: &Tables, address: IpAddr) -> Option<u32> {
-    let found = tables.locate(address);
-    match found.kind {
-        AddressKind::External | AddressKind::RemoteNode | AddressKind::RemoteTransit => Some(found.class),
-        _ => None,
-    }
-}
-
-impl Compiler {
-    /// Rebuilds the table of Services if anything that it stands on changed.
-    pub(super) fn refresh_services(&mut self, tables: &mut Tables, backends: bool, classes: bool) {
-        let any_egress = self.profiles.iter().any(|(_, p)| p.key.direction == Direction::Egress);
-        let toggled = any_egress != self.any_egress;
-        self.any_egress = any_egress;
-        if !backends && !toggled && !(classes && self.services.sensitive(tables, any_egress)) {
-            return;
-        }
-        let mut wanted: BTreeMap<ServiceKey, Wanted> = BTreeMap::new();
-        for (service, all) in self.services.known.values() {
-            self.want_service(tables, service, all, &mut wanted);
-        }
-        if any_egress {
-            self.want_host_ports(tables, &mut wanted);
-        }
-        let mut held = Vec::new();
-        let mut new: HashMap<ServiceKey, ServiceValue> = HashMap::with_capacity(wanted.len());
-        for (key, want) in wanted {
-            let class = if any_egress && (want.always || !want.members.is_empty()) {
-                let members: Vec<Member> = want.members.into_iter().collect();
-                let class = self.service_classes.acquire(&members, &mut self.next_class);
-                held.push(class);
-                class
-            } else {
-                0
-            };
-            new.insert(key, ServiceValue { class });
-        }
-        for class in std::mem::replace(&mut self.services.held, held) {
-            self.service_classes.release(class);
-        }
-        tables.services = new;
-    }
-
-    fn want_service(
-        &self,
-        tables: &Tables,
-        service: &Service,
-        all: &[Vec<Backend>],
-        wanted: &mut BTreeMap<ServiceKey, Wanted>,
-    ) {
-        let cluster_local = service.internal_traffic_policy == TrafficPolicy::Local;
-        for address in &service.cluster_ips {
-            wanted.entry(service_key(*address, 0, 0)).or_default();
-        }
-        for (port, backends) in service.ports.iter().zip(all) {
-            let number = port.protocol.number();
-            let outside = |address: &IpAddr| {
-                let family = address.is_ipv4();
-                let near = backends.iter().filter(move |b| b.address.is_ipv4() == family);
-                near.filter_map(|b| Some((judged_later(tables, b.address)?, b.port, number)))
-            };
-            for address in &service.cluster_ips {
-                let want = wanted.entry(service_key(*address, number, port.port)).or_default();
-                // With internalTrafficPolicy Local only this node's own: pods are judged, the node is always allowed.
-                want.members.extend(outside(address).filter(|_| !cluster_local));
+    /// Takes in a slice, and adds whose it was and is to `dirty`.
+    fn update_slice(&mut self, change: &Change<ObjectName, EndpointSlice>, dirty: &mut BTreeSet<ObjectName>) {
+        let service = |slice: &EndpointSlice| ObjectName::new(&slice.name.namespace, &slice.service);
+        if let Some(old) = &change.old {
+            let of = service(old);
+            if let Some(slices) = self.slices.get_mut(&of) {
+                slices.remove(&change.key);
+                if slices.is_empty() {
+                    self.slices.remove(&of);
+                }
             }
-            for address in &service.external_ips {
-                wanted
-                    .entry(service_key(*address, number, port.port))
-                    .or_default()
-                    .members
-                    .extend(outside(address));
-            }
-            let Some(node_port) = port.node_port.filter(|_| self.any_egress) else { continue };
-            for (address, node) in &self.nodes.addresses {
-                let address = IpAddr::from(*address);
-                let key = service_key(address, number, node_port);
-                if node.kind == AddressKind::ThisNode {
-                    let members: Vec<_> = outside(&address).collect();
-                    if !members.is_empty() {
-                        wanted.entry(key).or_default().members.extend(members);
-                    }
-                } else if node.kind == AddressKind::RemoteNode {
-                    let there = |b: &&Backend| {
-                        service.external_traffic_policy == TrafficPolicy::Cluster
-                            || self.nodes.is_on(&self.numbers, b, node.owner)
-                    };
-                    let of_family = backends.iter().filter(|b| b.address.is_ipv4() == address.is_ipv4());
-                    let used: Vec<&Backend> = of_family.filter(there).collect();
-                    if !used.is_empty() {
-                        let want = wanted.entry(key).or_default();
-                        want.always = true;
-                        want.members.extend(
-                            used.iter().filter_map(|b| self.member(tables, b.address, b.port, number)),
-                        );
-                    }
+            dirty.insert(of);
+        }
+        if let Some(new) = &change.new {
+            let of = service(new);
+            self.slices.entry(of.clone()).or_default().insert(change.key.clone(), new.clone());
+            dirty.insert(of);
+        }
+    }
+
+    /// Whether a pod's host ports are others than before.
+    fn update_host_ports(&mut self, change: &Change<ObjectName, Pod>) -> bool {
+        let ported = change.new.iter().find(|pod| pod.ports.iter().any(|p| p.host_port.is_some()));
+        let old = match ported {
+            Some(pod) => self.host_ports.insert(change.key.clone(), pod.clone()),
+            None => self.host_ports.remove(&change.key),
+        };
+        if old.as_ref() == ported {
+            return false;
+        }
+        let of = |pod: Option<&Arc<Pod>>| pod.map(|p| p.addresses.clone()).unwrap_or_default();
+        self.lead(&Source::HostPorts(change.key.clone()), of(old.as_ref()), of(ported));
+        true
+    }
+
+    /// Notes that a source leads to other addresses than before.
+    fn lead(&mut self, source: &Source, from: Vec<IpAddr>, to: Vec<IpAddr>) {
+        effort::spend(from.len() + to.len());
+        for address in from {
+            if let Some(sources) = self.leading.get_mut(&address) {
+                sources.remove(source);
+                if sources.is_empty() {
+                    self.leading.remove(&address);
                 }
             }
         }
-    }
-
-    /// A host port of another node leads to a pod there; here its packets still bear the node's address.
-    fn want_host_ports(&self, tables: &Tables, wanted: &mut BTreeMap<ServiceKey, Wanted>) {
-        for pod in self.services.host_ports.values().filter(|p| !p.host_network) {
-            let owner =
-                pod.node.as_ref().filter(|n| **n != self.local.node).and_then(|n| self.snapshot.nodes.get(n));
-            let mapped = pod.ports.iter().filter_map(|p| Some((p.host_port?, p)));
-            for (node, (host_port, port)) in owner.iter().flat_map(|n| mapped.clone().map(move |m| (n, m))) {
-                for address in &node.addresses {
-                    let number = port.protocol.number();
-                    let key = service_key(*address, number, host_port);
-                    let target = pod.addresses.iter().find(|a| a.is_ipv4() == address.is_ipv4());
-                    if let (Some(target), false) = (target, wanted.contains_key(&key)) {
-                        let members = self.member(tables, *target, port.port, number).into_iter().collect();
-                        wanted.insert(key, Wanted { members, always: true });
-                    }
-                }
-            }
+        for address in to {
+            self.leading.entry(address).or_default().insert(source.clone());
         }
     }
 
-    /// A backend behind another node; `None` for this node itself, which a pod may always reach.
-    fn member(&self, tables: &Tables, address: IpAddr, port: u16, protocol: u8) -> Option<Member> {
-        let found = tables.locate(address);
-        (found.kind != AddressKind::ThisNode).then_some((found.class, port, protocol))
+    /// Who leads to an address.
+    pub(super) fn leading_to(&self, address: IpAddr) -> impl Iterator<Item = &Source> {
+        self.leading.get(&address).into_iter().flatten()
     }
+
+    /// Every address that somebody leads to, with who does.
+    pub(super) fn leading(&self) -> impl Iterator<Item = (&IpAddr, &BTreeSet<Source>)> {
+        self.leading.iter()
+    }
+
+    /// Everyone who has a say.
+    pub(super) fn sources(&self) -> impl Iterator<Item = Source> {
+        let services = self.known.keys().cloned().map(Source::Service);
+        services.chain(self.host_ports.keys().cloned().map(Source::HostPorts))
+    }
+}
+
+fn addresses(backends: &Backends) -> Vec<IpAddr> {
+    let all: BTreeSet<IpAddr> = backends.iter().flatten().map(|backend| backend.address).collect();
+    all.into_iter().collect()
 }

@@ -42,6 +42,16 @@ pub struct LocalView {
     pub refused_nodes: BTreeSet<String>,
 }
 
+impl LocalView {
+    /// Whether nodes and pod CIDRs come to the same in both, whatever is attached.
+    pub(super) fn places_nodes_as(&self, other: &Self) -> bool {
+        self.node == other.node
+            && self.addresses == other.addresses
+            && self.cluster_pod_cidrs == other.cluster_pod_cidrs
+            && self.refused_nodes == other.refused_nodes
+    }
+}
+
 /// One pod sandbox on this node.
 #[derive(Clone, PartialEq, Eq, Debug)]
 pub struct LocalEndpoint {

@@ -6,7 +6,7 @@ mod table;
 mod tests;
 
 pub use report::{
-    BackendStatus, EndpointStatus, Enforcement, MeshStatus, PeerStatus, PlaneStatus, StatusReport,
-    TableStatus,
+    BackendStatus, EndpointStatus, Enforcement, MeshStatus, PeerStatus, PlaneStatus, RetryStatus,
+    StatusReport, TableStatus,
 };
 pub use table::render;

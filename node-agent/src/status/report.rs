@@ -46,6 +46,13 @@ pub struct Enforcement {
     pub wanted: u64,
     /// Revision of the snapshot that the kernel enforces.
     pub enforced: u64,
+    /// The state of the source that the newest snapshot is all of, as `ringfence lab` computes it of its directory;
+    /// absent while none was read.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub wanted_version: Option<String>,
+    /// The state of the source that the kernel enforces.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub enforced_version: Option<String>,
     /// Policy generation that established flows prove themselves against.
     pub generation: u32,
     /// `tcx` or `clsact`.
@@ -81,6 +88,19 @@ pub struct MeshStatus {
     pub waiting: Vec<String>,
     /// What an administrator should know about this node's own part.
     pub warnings: Vec<String>,
+    /// There while the mesh is not as it shall be; why is in `errors`.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub retry: Option<RetryStatus>,
+}
+
+/// How something that fails is tried again.
+#[derive(Clone, Copy, PartialEq, Eq, Debug, Default, Serialize, Deserialize)]
+#[serde(rename_all = "camelCase")]
+pub struct RetryStatus {
+    /// Attempts in a row that failed.
+    pub attempts: u32,
+    /// Milliseconds until the next, unless something changes before.
+    pub next_milliseconds: u64,
 }
 
 /// One WireGuard device.

@@ -1,5 +1,5 @@
 //! The report as people read it.
-use super::{BackendStatus, MeshStatus, StatusReport};
+use super::{BackendStatus, MeshStatus, RetryStatus, StatusReport};
 use std::fmt::Write;
 
 /// The report as text, with aligned columns.
@@ -38,7 +38,16 @@ fn head(out: &mut String, r: &StatusReport) -> std::fmt::Result {
         }
         BackendStatus::Unknown => "not known yet",
     };
-    writeln!(out, "encryption  {backend}, epoch {}", r.mesh.epoch)
+    writeln!(out, "encryption  {backend}, epoch {}", r.mesh.epoch)?;
+    if let Some(RetryStatus { attempts, next_milliseconds }) = r.mesh.retry {
+        let next = next_milliseconds as f64 / 1000.0;
+        let times = if attempts == 1 { "once".to_owned() } else { format!("{attempts} times") };
+        writeln!(
+            out,
+            "mesh        NOT AS IT SHALL BE: tried {times}, again in {next:.1} s; see the errors below"
+        )?;
+    }
+    Ok(())
 }
 
 fn mesh(out: &mut String, mesh: &MeshStatus) -> std::fmt::Result {

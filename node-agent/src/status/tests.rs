@@ -1,5 +1,7 @@
 //! What people must not overlook in a report.
-use super::{BackendStatus, MeshStatus, PeerStatus, PlaneStatus, StatusReport, TableStatus, render};
+use super::{
+    BackendStatus, MeshStatus, PeerStatus, PlaneStatus, RetryStatus, StatusReport, TableStatus, render,
+};
 use std::collections::BTreeMap;
 
 fn ready() -> StatusReport {
@@ -29,6 +31,14 @@ fn a_node_that_is_not_ready_says_what_it_waits_for() {
 fn userspace_encryption_is_said_loudly() {
     let mesh = MeshStatus { backend: BackendStatus::Userspace, ..MeshStatus::default() };
     assert!(render(&StatusReport { mesh, ..ready() }).contains("USERSPACE WIREGUARD"));
+}
+
+#[test]
+fn a_mesh_that_is_tried_again_and_again_says_how_often_and_when_next() {
+    assert!(!render(&ready()).contains("NOT AS IT SHALL BE"));
+    let retry = Some(RetryStatus { attempts: 7, next_milliseconds: 4200 });
+    let text = render(&StatusReport { mesh: MeshStatus { retry, ..MeshStatus::default() }, ..ready() });
+    assert!(text.contains("tried 7 times, again in 4.2 s"), "{text}");
 }
 
 #[test]

@@ -9,6 +9,7 @@ use crate::desired::Snapshot;
 use crate::model::ObjectName;
 use crate::policy::Compiler;
 use crate::policy::offline::FIRST_IFINDEX;
+use ipnetwork::IpNetwork;
 use std::collections::BTreeMap;
 use std::net::IpAddr;
 use std::ops::Range;
@@ -19,6 +20,7 @@ pub struct Cluster<'a> {
     pub(super) snapshot: Snapshot,
     pub(super) services: Services,
     pub(super) nodes: BTreeMap<String, Node>,
+    cluster_cidrs: Vec<IpNetwork>,
     compiler: Box<dyn Fn() -> Compiler + 'a>,
     sizes: Sizes,
     planted: Planted,
@@ -50,8 +52,19 @@ impl<'a> Cluster<'a> {
     pub fn new(snapshot: Snapshot, sizes: Sizes, compiler: impl Fn() -> Compiler + 'a) -> Self {
         let services = Services::new(&snapshot);
         let (nodes, spare) = (BTreeMap::new(), Vec::new());
-        let planted = Planted::default();
-        Self { snapshot, services, nodes, compiler: Box::new(compiler), sizes, planted, spare }
+        let (cluster_cidrs, planted) = (Vec::new(), Planted::default());
+        Self { snapshot, services, nodes, cluster_cidrs, compiler: Box::new(compiler), sizes, planted, spare }
+    }
+
+    /// The same with these pod CIDRs of the whole cluster, beside those of its nodes; to be said before packets are sent.
+    #[must_use]
+    pub fn with_cluster_cidrs(self, cluster_cidrs: Vec<IpNetwork>) -> Self {
+        Self { cluster_cidrs, ..self }
+    }
+
+    /// Pod CIDRs of the whole cluster.
+    pub fn cluster_cidrs(&self) -> &[IpNetwork] {
+        &self.cluster_cidrs
     }
 
     /// The same, with programs that can be mistaken, and make this mistake if it is one.
@@ -67,7 +80,7 @@ impl<'a> Cluster<'a> {
     pub fn change(&mut self, snapshot: Snapshot) -> Result<(), TestRunError> {
         self.services = Services::new(&snapshot);
         self.snapshot = snapshot;
-        self.nodes.values_mut().try_for_each(|node| node.hold(&self.snapshot))
+        self.nodes.values_mut().try_for_each(|node| node.hold(&self.snapshot, &self.cluster_cidrs))
     }
 
     /// Another cluster in the place of this one: only the loaded programs are kept, for that takes long.
@@ -124,7 +137,7 @@ impl<'a> Cluster<'a> {
             Some(hooks) => hooks,
             None => Hooks::load(&self.sizes, self.planted).map_err(failed)?,
         };
-        let node = Node::new(name, &self.snapshot, (self.compiler)(), hooks)?;
+        let node = Node::new(name, (&self.snapshot, &self.cluster_cidrs), (self.compiler)(), hooks)?;
         self.nodes.insert(name.to_owned(), node);
         Ok(())
     }

@@ -41,7 +41,7 @@ struct Failure {
 impl<'a> Engine<'a> {
     /// To be used on a thread of [`super::in_private_namespace`].
     pub fn new(cluster: Cluster<'a>, questions: &[Resolved]) -> Self {
-        let model = Model::new(cluster.snapshot().clone(), Vec::new());
+        let model = Model::new(cluster.snapshot().clone(), cluster.cluster_cidrs().to_vec());
         let asked = questions.iter().map(|q| q.port).collect();
         Self { cluster, model, next_port: CLIENT_PORTS.start, asked }
     }

@@ -46,16 +46,19 @@ pub use walk::{Chances, Frame};
 
 use crate::desired::Snapshot;
 use crate::policy::Compiler;
+use crate::policy::offline::cluster_cidrs;
 use crate::watch::queries::{Answer, Resolved};
 
-/// Answers questions about a cluster, in order.
+/// Answers questions about a cluster, in order. Its pod CIDRs as a whole are taken to be [`cluster_cidrs`].
 ///
 /// # Errors
 /// [`TestRunError`], without any answer.
 pub fn answers(snapshot: Snapshot, questions: &[Resolved]) -> Result<Vec<Answer>, TestRunError> {
     in_private_namespace(ifindexes(&snapshot), || {
         let sizes = sizes(&snapshot);
-        let mut engine = Engine::new(Cluster::new(snapshot, sizes, Compiler::default), questions);
+        let cidrs = cluster_cidrs(&snapshot);
+        let cluster = Cluster::new(snapshot, sizes, Compiler::default).with_cluster_cidrs(cidrs);
+        let mut engine = Engine::new(cluster, questions);
         let answers = questions.iter().map(|q| engine.answer(q)).collect::<Result<_, _>>()?;
         engine.settle()?;
         Ok(answers)

@@ -50,7 +50,7 @@ impl Node {
     /// Compiles the snapshot and fills the tables.
     pub(super) fn new(
         name: &str,
-        snapshot: &Snapshot,
+        (snapshot, cluster_cidrs): (&Snapshot, &[IpNetwork]),
         compiler: Compiler,
         hooks: Hooks,
     ) -> Result<Self, TestRunError> {
@@ -65,16 +65,20 @@ impl Node {
             addresses: Vec::new(),
             pod_cidrs: Vec::new(),
         };
-        node.hold(snapshot)?;
+        node.hold(snapshot, cluster_cidrs)?;
         Ok(node)
     }
 
     /// Takes another snapshot; what programs and connection tracking remember stays.
-    pub(super) fn hold(&mut self, snapshot: &Snapshot) -> Result<(), TestRunError> {
+    pub(super) fn hold(
+        &mut self,
+        snapshot: &Snapshot,
+        cluster_cidrs: &[IpNetwork],
+    ) -> Result<(), TestRunError> {
         let object = snapshot.nodes.get(&self.name).ok_or_else(|| TestRunError::NoNode(self.name.clone()))?;
         self.addresses = object.addresses.clone();
         self.pod_cidrs = object.pod_cidrs.clone();
-        self.view = local_view(snapshot, &self.name, &[]);
+        self.view = local_view(snapshot, &self.name, cluster_cidrs);
         self.pods.clear();
         for endpoint in &mut self.view.endpoints {
             let next = u32::try_from(self.numbers.len()).unwrap_or(u32::MAX);
@@ -128,6 +132,7 @@ impl Node {
         match owner {
             // The rules on local pods' sources, and on what comes off the mesh.
             Some(owner) if off_mesh || holds(&self.pod_cidrs, src) => Out::Mesh(owner),
+            None if holds(&self.view.cluster_pod_cidrs, dst) => Out::Blackhole,
             owner => Out::Underlay(owner),
         }
     }

@@ -1,6 +1,8 @@
 //! What sources say: the boundary that a directory and the API server share.
 use super::object::{self, Concern, Kind, Read};
-use crate::model::{EndpointSlice, Namespace, NetworkPolicy, Node, ObjectName, Pod, Problem, Service};
+use crate::model::{
+    EndpointSlice, Namespace, NetworkPolicy, Node, ObjectName, Pod, Problem, Service, SourceVersion,
+};
 use ringfence_keyring::Publication;
 use serde_json::Value;
 use std::sync::Arc;
@@ -59,6 +61,8 @@ pub enum Update {
     Applied {
         /// The object.
         object: Object,
+        /// Where it was read, of those that others can contradict ([`Kind::contradictable`]); `None` if nobody can say.
+        origin: Option<Arc<str>>,
         /// What of it could not be taken as written; empty if all could.
         problems: Vec<Problem>,
     },
@@ -82,6 +86,8 @@ pub enum Update {
     Restarted(Kind),
     /// All objects of the kind have been listed. Those not mentioned since [`Self::Restarted`] are gone.
     Synced(Kind),
+    /// Everything that the source holds at this version has been said.
+    Version(SourceVersion),
     /// What is wrong with the source as a whole; replaces what was said of it before, empty if all is well.
     Source {
         /// The problems.
@@ -119,5 +125,5 @@ pub fn decode(kind: Kind, object: &Value, source: &str) -> Option<Update> {
             return Some(Update::Refused { kind, name, problems });
         }
     };
-    Some(Update::Applied { object, problems })
+    Some(Update::Applied { object, origin: None, problems })
 }

@@ -1,5 +1,6 @@
 //! Who is a peer, with which addresses, and who is refused.
 use super::*;
+use crate::watch::Kind;
 
 fn refused(world: &World, name: &str) -> String {
     world.compile().refused.get(name).cloned().unwrap_or_default()
@@ -143,4 +144,33 @@ fn a_node_without_keys_is_waited_for_and_keeps_its_claim() {
     assert_eq!(spec.waiting, BTreeSet::from(["b".to_owned()]));
     assert!(spec.devices[&Plane::Zero].peers.is_empty());
     assert!(spec.refused.contains_key("c"));
+}
+
+#[test]
+fn each_refusal_names_where_what_is_to_be_mended_was_read_and_its_field() {
+    let mut world = World::seen_by("a");
+    let problems = |world: &World| -> Vec<String> {
+        world
+            .compile()
+            .problems
+            .iter()
+            .map(|p| format!("{} {} {} {}", p.source, p.kind, p.object, p.field))
+            .collect()
+    };
+    assert!(problems(&world).is_empty());
+    world.snapshot.origins = Arc::new(BTreeMap::from([
+        ((Kind::Node, "c".to_owned()), Arc::from("nodes.yaml:9 (document 2)")),
+        ((Kind::RingfenceNode, "b".to_owned()), Arc::from("b.json")),
+    ]));
+    world.edit("c", |c| c.pod_cidrs = vec![net("10.244.2.128/25")]);
+    assert_eq!(problems(&world), ["nodes.yaml:9 (document 2) Node c spec.podCIDRs"]);
+    world.edit("c", |c| (c.pod_cidrs, c.addresses) = (Vec::new(), vec![ip("10.244.2.7")]));
+    assert_eq!(problems(&world), ["nodes.yaml:9 (document 2) Node c status.addresses"]);
+    world.edit("c", |c| c.addresses = vec![ip("192.0.2.3")]);
+    world.keys.public.one = key(4);
+    assert_eq!(problems(&world), ["b.json RingfenceNode b spec.planes"]);
+    world.edit("b", |b| b.uid = "another".to_owned());
+    assert_eq!(problems(&world), ["b.json RingfenceNode b spec.nodeUID"]);
+    world.snapshot.origins = Arc::default();
+    assert_eq!(problems(&world), ["the source of objects RingfenceNode b spec.nodeUID"]);
 }

@@ -136,6 +136,23 @@ fn another_nodes_host_port_is_judged_here_by_the_pod_behind_it() {
 }
 
 #[test]
+fn a_service_that_was_there_before_anybodys_egress_was_isolated_is_judged_once_it_is() {
+    let mut world = world();
+    service(&mut world, |s| s.selector = None);
+    slice(&mut world, &["203.0.113.9"], None);
+    let mut compiler = crate::policy::Compiler::default();
+    let class = |compiler: &mut crate::policy::Compiler, world: &World| {
+        let tables = compiler.compile(&world.snapshot, &world.view()).tables;
+        tables.service_class(address("10.96.0.1"), 6, 80)
+    };
+    assert_eq!(class(&mut compiler, &world), Some(0));
+    egress(&mut world, vec![]);
+    assert!(class(&mut compiler, &world).is_some_and(|class| class != 0));
+    Arc::make_mut(&mut world.snapshot.policies).clear();
+    assert_eq!(class(&mut compiler, &world), Some(0));
+}
+
+#[test]
 fn where_nobody_is_isolated_for_egress_services_have_no_classes() {
     let mut world = world();
     service(&mut world, |s| s.selector = None);

@@ -5,9 +5,13 @@ use super::judge::{NodeModel, Seen};
 use super::legs::{Leg, Translated, legs};
 use crate::desired::Snapshot;
 use crate::policy::compiler::Compiler;
+use crate::policy::gateway;
+#[cfg(feature = "seeded-mistakes")]
+use crate::policy::offline::cluster_cidrs;
 use crate::watch::queries::{Answer, Direction, Party, Resolved, Verdict};
 use ipnetwork::IpNetwork;
 use std::collections::HashMap;
+use std::net::IpAddr;
 
 /// Answers questions about one snapshot.
 #[derive(Debug)]
@@ -34,7 +38,8 @@ impl Engine {
     /// An engine whose compilers make this mistake.
     #[cfg(feature = "seeded-mistakes")]
     pub fn with_mistake(snapshot: Snapshot, mistake: Option<crate::policy::Mistake>) -> Self {
-        Self { mistake, ..Self::new(snapshot, Vec::new()) }
+        let cidrs = cluster_cidrs(&snapshot);
+        Self { mistake, ..Self::new(snapshot, cidrs) }
     }
 
     /// The answer; nodes are compiled as they are met and kept.
@@ -52,6 +57,12 @@ impl Engine {
             Err(reason) => return Ok(nothing_answers(reason)),
         };
         let (mut ingress, mut egress) = (Direction::open(), Direction::open());
+        if self.nobody(&question.from, question.source) {
+            return Ok(nothing_answers("no pod has this source address, though it is one for pods"));
+        }
+        if legs.iter().any(|leg| self.nobody(&leg.to, leg.target.0)) {
+            return Ok(nothing_answers("no pod has this address, though it is one for pods"));
+        }
         for leg in &legs {
             egress = both(egress, self.egress(question, leg)?);
             ingress = both(ingress, self.ingress(question, leg)?);
@@ -94,6 +105,14 @@ impl Engine {
             _ => Seen::At(question.source),
         };
         Ok(self.node(&name).ingress(leg.target.0, seen, (question.protocol, leg.target.1)))
+    }
+
+    /// Whether an address is one for pods that no pod has. It stands for nobody: packets to it are dropped, and packets
+    /// from it too, wherever they come from.
+    fn nobody(&self, party: &Party, address: IpAddr) -> bool {
+        let nodes = || self.directory.snapshot.nodes.values().flat_map(|node| &node.pod_cidrs);
+        let for_pods = || nodes().chain(&self.cluster_pod_cidrs).any(|cidr| cidr.contains(address));
+        *party == Party::Outside && for_pods() && !nodes().any(|cidr| gateway(cidr) == Some(address))
     }
 
     fn node_of(&self, party: &Party) -> Result<String, VerdictError> {

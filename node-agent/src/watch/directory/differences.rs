@@ -55,10 +55,12 @@ impl Differ<'_> {
                 let id = (kind.to_string(), name(key));
                 (told, problems) = (self.before.remove(&id), self.now.remove(&id));
             }
-            let known = old.get(key).is_some_and(|known| known.value == entry.value);
+            let moved = |known: &Entry<T>| kind.contradictable() && known.origin != entry.origin;
+            let known = old.get(key).is_some_and(|known| known.value == entry.value && !moved(known));
             if !known || told != problems {
                 let (object, problems) = (object(entry.value.clone()), problems.unwrap_or_default());
-                self.batch.push(Update::Applied { object, problems });
+                let origin = entry.origin.as_ref().and_then(|origin| origin.of(kind));
+                self.batch.push(Update::Applied { object, origin, problems });
             }
         }
         for key in old.keys().filter(|key| !new.contains_key(key)) {

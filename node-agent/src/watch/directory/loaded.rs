@@ -93,7 +93,19 @@ impl Loaded {
             policies: values(self.policies.iter()),
             publications: values(self.publications.iter()),
             problems: Arc::new(self.problems.clone()),
+            origins: self.origins(),
+            version: None,
         }
+    }
+
+    fn origins(&self) -> Arc<BTreeMap<(Kind, String), Arc<str>>> {
+        let of = |kind: Kind, name: &String, origin: &Option<Origin>| {
+            Some(((kind, name.clone()), origin.as_ref()?.of(kind)?))
+        };
+        let nodes = self.nodes.iter().filter_map(|(name, e)| of(Kind::Node, name, &e.origin));
+        let publications = self.publications.iter();
+        let publications = publications.filter_map(|(name, e)| of(Kind::RingfenceNode, name, &e.origin));
+        Arc::new(nodes.chain(publications).collect())
     }
 
     /// Every object as JSON, complete: reading these again gives the same cluster, whatever else is added to it.

@@ -32,6 +32,7 @@ mod task;
 mod tests;
 mod uid;
 mod value;
+mod version;
 mod write;
 
 pub use error::{Duplicate, LoadError, LoadErrors};
@@ -39,6 +40,7 @@ pub use loaded::{Entry, Loaded, PassedOver};
 pub use origin::Origin;
 pub use source::Source;
 pub use task::{TaskError, follow};
+pub use version::version;
 pub use write::{WriteError, file_name, publish, remove, write};
 
 use gather::Gathered;

@@ -1,4 +1,5 @@
 //! Where an object was read.
+use crate::watch::Kind;
 use std::fmt;
 use std::path::Path;
 use std::sync::Arc;
@@ -12,6 +13,13 @@ pub struct Origin {
     pub document: usize,
     /// Line where the document begins, from 1.
     pub line: usize,
+}
+
+impl Origin {
+    /// As it goes with an object of this kind: only where it matters later.
+    pub(super) fn of(&self, kind: Kind) -> Option<Arc<str>> {
+        kind.contradictable().then(|| self.to_string().into())
+    }
 }
 
 impl fmt::Display for Origin {

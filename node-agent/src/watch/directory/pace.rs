@@ -65,6 +65,14 @@ impl Pace {
         self.flock = Some((first, now));
     }
 
+    /// Takes note that events were lost, if they were.
+    pub(super) fn missed(&mut self, any: bool, now: Instant) {
+        if any {
+            self.deaf = true;
+            self.flock = Some((self.flock.map_or(now, |(first, _)| first), now));
+        }
+    }
+
     /// When it is time to read; `None` if nothing changed.
     pub(super) fn due(&self) -> Option<Instant> {
         let (first, last) = self.flock?;

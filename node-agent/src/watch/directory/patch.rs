@@ -93,7 +93,10 @@ impl Patch {
                 }
                 Some(Read::Node(_) | Read::Workload(_) | Read::Endpoints(_)) | None => None,
             };
-            batch.extend(object.map(|object| Update::Applied { object, problems: Vec::new() }));
+            batch.extend(object.map(|object| {
+                let origin = item.origin.of(object.kind());
+                Update::Applied { object, origin, problems: Vec::new() }
+            }));
         }
         for (kind, name) in self.gone {
             if last.remove(kind, &name) {

@@ -5,8 +5,8 @@ use super::files::{self, Stamp};
 use super::items::{self, Items, Keep};
 use super::loaded::Loaded;
 use super::patch::{self, Patch};
-use super::{Mode, Options, assemble, gather_all};
-use crate::model::Problem;
+use super::{Mode, Options, assemble, gather_all, version};
+use crate::model::{Problem, SourceVersion};
 use crate::watch::{Batch, Kind, Update};
 use std::collections::{BTreeMap, BTreeSet};
 use std::path::{Path, PathBuf};
@@ -34,6 +34,7 @@ pub struct Source {
 struct Cached {
     stamp: Stamp,
     items: Arc<Items>,
+    digest: u64,
 }
 
 /// What a reading found.
@@ -66,6 +67,12 @@ impl Source {
         &self.directory
     }
 
+    /// Which state of the directory what was said last is all of; `None` while it could not be read.
+    pub fn version(&self) -> Option<SourceVersion> {
+        let known = self.last.is_some() && !self.discarded && self.problems.is_empty();
+        known.then(|| version::of(self.files.values().map(|file| file.digest)))
+    }
+
     /// Looks at all files, reads those that are new and says what changed; nothing, if nothing did. The first scan that
     /// succeeds ends with [`Update::Synced`] for every kind.
     pub fn scan(&mut self) -> Batch {
@@ -89,7 +96,7 @@ impl Source {
             let known = self.files.get(path).map(|cached| cached.items.clone());
             let (was_there, is_there) = (known.is_some(), path.symlink_metadata().is_ok());
             old.extend(known);
-            match (is_there, was_there, read_file(path)) {
+            match (is_there, was_there, self.read_file(path)) {
                 (false, true, _) => entries.push((path.clone(), None)),
                 (true, _, Ok(cached)) => {
                     new.push(cached.items.clone());
@@ -127,7 +134,7 @@ impl Source {
             let unchanged =
                 known.filter(|known| Stamp::of(&path).is_ok_and(|stamp| known.stamp.still(&stamp)));
             same &= unchanged.is_some();
-            match unchanged.map_or_else(|| read_file(&path), Ok) {
+            match unchanged.map_or_else(|| self.read_file(&path), Ok) {
                 Ok(cached) => _ = files.insert(path, cached),
                 Err(error) => errors.push(error),
             }
@@ -177,6 +184,15 @@ impl Source {
         batch
     }
 
+    fn read_file(&self, path: &Path) -> Result<Cached, LoadError> {
+        // The stamp first: what changes after it will show.
+        let stamp = Stamp::of(path)?;
+        let text = files::text(path)?;
+        let digest = version::digest(&self.directory, path, &text);
+        // Nothing is ever written back from here, so the JSON need not be kept.
+        Ok(Cached { stamp, items: Arc::new(items::read(&path.into(), &text, Keep::Values)?), digest })
+    }
+
     fn say(&mut self, problems: Vec<Problem>) -> Batch {
         if self.problems == problems {
             return Vec::new();
@@ -184,14 +200,6 @@ impl Source {
         self.problems.clone_from(&problems);
         vec![Update::Source { problems }]
     }
-}
-
-fn read_file(path: &Path) -> Result<Cached, LoadError> {
-    // The stamp first: what changes after it will show.
-    let stamp = Stamp::of(path)?;
-    let text = files::text(path)?;
-    // Nothing is ever written back from here, so the JSON need not be kept.
-    Ok(Cached { stamp, items: Arc::new(items::read(&path.into(), &text, Keep::Values)?) })
 }
 
 /// A publication that was valid and is not any more stays as it was, with its problem.

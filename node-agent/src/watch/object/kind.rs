@@ -50,6 +50,11 @@ impl Kind {
         !matches!(self, Self::Namespace | Self::Node | Self::RingfenceNode)
     }
 
+    /// Whether one object can contradict another of its kind, so that it matters where each was read.
+    pub const fn contradictable(self) -> bool {
+        matches!(self, Self::Node | Self::RingfenceNode)
+    }
+
     /// The rule for its objects' names.
     pub(crate) fn name_rule(self) -> super::meta::NameRule {
         match self {

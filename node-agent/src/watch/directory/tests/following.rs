@@ -1,7 +1,7 @@
 //! The task that follows a directory, with real files and real events.
 use super::super::pace::{Pace, Which};
 use super::support::{directory, pod};
-use crate::watch::directory::{Source, follow};
+use crate::watch::directory::{Source, follow, version};
 use crate::watch::{Batch, Update};
 use notify::event::{
     AccessKind, AccessMode, CreateKind, DataChange, Event, EventKind, ModifyKind, RenameMode,
@@ -44,6 +44,16 @@ impl Following {
 
     fn path(&self, name: &str) -> std::path::PathBuf {
         self.directory.path().join(name)
+    }
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn the_last_thing_said_of_a_change_is_the_version_of_the_directory_after_it() {
+    let mut following = Following::start().await;
+    for text in [pod("b", "nodeName: n", ""), "# nothing that decides anything".to_owned()] {
+        fs::write(following.path("b.yaml"), text).unwrap();
+        let expected = version(following.directory.path()).unwrap();
+        while following.next().await.last() != Some(&Update::Version(expected)) {}
     }
 }
 
@@ -148,6 +158,19 @@ fn reading_waits_for_quiet_but_not_for_long() {
         (None, Which::All(Default::default())),
         "nothing heard: look at all"
     );
+}
+
+#[test]
+fn where_events_were_lost_everything_is_read_soon() {
+    let (mut pace, start) = (Pace::default(), Instant::now());
+    pace.missed(false, start);
+    assert_eq!(pace.due(), None);
+    pace.note(&event(RENAMED, "/d/a.yaml"), start);
+    pace.missed(true, start);
+    assert_eq!(pace.due(), Some(start + Duration::from_millis(4)));
+    assert_eq!(pace.take(), Which::All([Path::new("/d/a.yaml").to_owned()].into()));
+    pace.note(&event(RENAMED, "/d/b.yaml"), start);
+    assert!(matches!(pace.take(), Which::These(_)), "and then no more than has changed");
 }
 
 #[test]

@@ -9,3 +9,4 @@ mod placing;
 mod properties;
 mod scanning;
 mod support;
+mod versions;

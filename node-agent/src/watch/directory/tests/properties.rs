@@ -125,7 +125,7 @@ proptest! {
             "spec": {"podSelector": {"matchLabels": {"a": "b"}}, "policyTypes": ["Ingress"],
                      "ingress": [{"from": [{"ipBlock": {"cidr": "10.0.0.0/8"}}]}]}});
         *object.pointer_mut(pointers[place]).unwrap() = damage;
-        let Some(Update::Applied { object: Object::NetworkPolicy(policy), problems }) = decode(Kind::NetworkPolicy, &object, "test")
+        let Some(Update::Applied { object: Object::NetworkPolicy(policy), problems, .. }) = decode(Kind::NetworkPolicy, &object, "test")
         else { return Err(TestCaseError::fail("not applied")) };
         prop_assert!(policy.ingress.is_some() || policy.egress.is_some(), "it isolates nothing");
         // With a problem, no rule may be there that matches everybody unless it was written so.

@@ -29,7 +29,7 @@ pub(super) fn publication(node: &str, last: u8) -> Publication {
 /// `kind name` of what was applied, `-kind name` of what was deleted, and so on.
 fn told(batch: &[Update]) -> Vec<String> {
     let text = |update: &Update| match update {
-        Update::Applied { object, problems } => {
+        Update::Applied { object, problems, .. } => {
             format!("{}{} {}", object.kind(), "!".repeat(problems.len()), object.name())
         }
         Update::Refused { kind, name, .. } => format!("?{kind} {name}"),
@@ -37,6 +37,7 @@ fn told(batch: &[Update]) -> Vec<String> {
         Update::Source { problems } => format!("source: {}", problems.len()),
         Update::Restarted(kind) => format!("restarted {kind}"),
         Update::Synced(kind) => format!("synced {kind}"),
+        Update::Version(version) => format!("version {version}"),
     };
     batch.iter().map(text).collect()
 }

@@ -1,21 +1,21 @@
 //! P4: agents stopped, killed and upgraded, and policies edited, while allowed traffic goes on: TCP (every byte looked at),
 //! numbered datagrams, SCTP and pings, on one node and between two, in both families. None is lost, nothing is reset, and
-//! what is forbidden is tried all the while and never passes. Needs root; `RINGFENCE_WIREGUARD` chooses the WireGuard.
-mod cluster;
+//! what is forbidden is tried all the while and never passes.
+mod traffic;
 
+use crate::lab::{Lab, Talk, finish};
 use anyhow::{Result, ensure};
-use cluster::{FROM_CLIENT, NODES, Traffic, manifests, policy};
-use ringfence_integration::lab::{Lab, Talk, finish};
 use std::collections::BTreeMap;
 use std::thread::sleep;
 use std::time::Duration;
+use traffic::{FROM_CLIENT, NODES, Traffic, manifests, policy};
 
 fn lab(name: &str) -> Result<Lab> {
     Lab::up(name, &manifests(), &["--nodes", "2"])
 }
 
-#[test]
-fn agents_that_stop_are_killed_and_are_upgraded_lose_no_packet() -> Result<()> {
+/// Agents that stop, are killed, are upgraded and downgraded.
+pub fn of_agents() -> Result<()> {
     let lab = lab("agents")?;
     let next = lab.another_build()?;
     let mut traffic = Traffic::begin(&lab, "shop/client", ["shop/near", "shop/far"])?.and_strangers(&lab)?;
@@ -51,8 +51,8 @@ fn agents_that_stop_are_killed_and_are_upgraded_lose_no_packet() -> Result<()> {
     traffic.finish()
 }
 
-#[test]
-fn edits_of_policies_lose_nothing_that_is_allowed_before_and_after() -> Result<()> {
+/// Policies that allow before and after.
+pub fn of_policies() -> Result<()> {
     let lab = lab("edits")?;
     let mut traffic = Traffic::begin(&lab, "shop/client", ["shop/near", "shop/far"])?.and_strangers(&lab)?;
     traffic.goes_on("before")?;
@@ -87,8 +87,8 @@ fn edits_of_policies_lose_nothing_that_is_allowed_before_and_after() -> Result<(
     traffic.finish()
 }
 
-#[test]
-fn a_policy_that_begins_to_isolate_either_end_loses_nothing_that_it_allows() -> Result<()> {
+/// Policies that begin to isolate either end, and allow what goes on.
+pub fn of_isolation() -> Result<()> {
     let lab = lab("isolate")?;
     let mut traffic = Traffic::begin(&lab, "shop/free", ["shop/open-near", "shop/open-far"])?;
     traffic.goes_on("no policy")?;

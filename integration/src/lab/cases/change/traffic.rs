@@ -1,15 +1,15 @@
 //! Who talks to whom while things change, and who must not.
+use crate::lab::{Lab, Talk, all_whole, none_answered};
 use anyhow::{Context, Result, ensure};
-use ringfence_integration::lab::{Lab, Talk, all_whole, none_answered};
 use std::fmt::Write;
 use std::net::{IpAddr, SocketAddr};
 
-pub(crate) const PORT: u16 = 7000;
-pub(crate) const NODES: [&str; 2] = ["node1", "node2"];
+pub(super) const PORT: u16 = 7000;
+pub(super) const NODES: [&str; 2] = ["node1", "node2"];
 
 /// Targets and their client are isolated in both directions, so every answer needs its flow. `free` and `open` are of no
 /// policy yet.
-pub(crate) fn manifests() -> String {
+pub(super) fn manifests() -> String {
     let mut text = String::new();
     let ports =
         ["TCP", "UDP", "SCTP"].map(|p| format!("{{containerPort: {PORT}, protocol: {p}}}")).join(", ");
@@ -37,10 +37,10 @@ pub(crate) fn manifests() -> String {
     text + &service + &policy("targets", "target", FROM_CLIENT) + &client
 }
 
-pub(crate) const FROM_CLIENT: &str = "ingress: [{from: [{podSelector: {matchLabels: {role: client}}}]}]";
+pub(super) const FROM_CLIENT: &str = "ingress: [{from: [{podSelector: {matchLabels: {role: client}}}]}]";
 
 /// A policy that isolates those of a role in both directions.
-pub(crate) fn policy(name: &str, role: &str, rules: &str) -> String {
+pub(super) fn policy(name: &str, role: &str, rules: &str) -> String {
     format!(
         "---\n{{apiVersion: networking.k8s.io/v1, kind: NetworkPolicy, metadata: {{name: {name}, namespace: shop}},
  spec: {{podSelector: {{matchLabels: {{role: {role}}}}}, policyTypes: [Ingress, Egress], {rules}}}}}\n"
@@ -48,14 +48,14 @@ pub(crate) fn policy(name: &str, role: &str, rules: &str) -> String {
 }
 
 /// Traffic that goes on, and traffic that must not.
-pub(crate) struct Traffic {
+pub(super) struct Traffic {
     allowed: Vec<Talk>,
     forbidden: Vec<Talk>,
 }
 
 impl Traffic {
     /// From `from` to two targets in both families: TCP, UDP, SCTP, pings; and strangers who try.
-    pub(crate) fn begin(lab: &Lab, from: &str, targets: [&str; 2]) -> Result<Self> {
+    pub(super) fn begin(lab: &Lab, from: &str, targets: [&str; 2]) -> Result<Self> {
         let mut traffic = Self { allowed: Vec::new(), forbidden: Vec::new() };
         for target in targets {
             for address in lab.pod(target)?.1 {
@@ -71,7 +71,7 @@ impl Traffic {
     }
 
     /// Adds a Service, and who may not get through: a stranger to the targets, the targets to their client.
-    pub(crate) fn and_strangers(mut self, lab: &Lab) -> Result<Self> {
+    pub(super) fn and_strangers(mut self, lab: &Lab) -> Result<Self> {
         self.allowed.push(lab.talk("shop/client", "TCP", "10.96.0.50:80".parse()?)?);
         for (from, to) in [
             ("shop/stranger", "shop/near"),
@@ -93,7 +93,7 @@ impl Traffic {
     }
 
     /// Every allowed one is answered again, none is broken, and nobody else has got through.
-    pub(crate) fn goes_on(&mut self, when: &str) -> Result<()> {
+    pub(super) fn goes_on(&mut self, when: &str) -> Result<()> {
         self.allowed.iter_mut().try_for_each(Talk::goes).context(when.to_owned())?;
         for talk in &self.forbidden {
             ensure!(talk.so_far().answered == 0, "{when}: {}: {:?}", talk.what(), talk.so_far());
@@ -103,13 +103,13 @@ impl Traffic {
     }
 
     /// Nothing was lost, and nobody else got through, though they tried to the end.
-    pub(crate) fn finish(self) -> Result<()> {
+    pub(super) fn finish(self) -> Result<()> {
         none_answered(self.forbidden)?;
         all_whole(self.allowed, 50)
     }
 
     /// Takes those out whose name holds `word`.
-    pub(crate) fn take(&mut self, word: &str) -> Vec<Talk> {
+    pub(super) fn take(&mut self, word: &str) -> Vec<Talk> {
         let (taken, kept) = self.allowed.drain(..).partition(|talk: &Talk| talk.what().contains(word));
         self.allowed = kept;
         taken

@@ -1,0 +1,24 @@
+//! What became of a node's keys, as a file that cannot be changed afterwards without it showing.
+//!
+//! One JSON object a line, numbered from 1. Each line names the hash of the one before and ends in its own, over all
+//! bytes before it. So an edited, removed or reordered line is found in the file alone. A file that was cut at its end, or
+//! written anew as a whole, is consistent in itself: that shows only against *anchors*, the [`Head`]s (number and hash of
+//! the last line) which the node published and its peers keep. Without them a log is *unanchored*, not intact.
+//!
+//! Lines name fingerprints and epochs, never keys.
+//!
+//! | module | concern |
+//! |---|---|
+//! | `entry` | what is said, and its line |
+//! | `verify` | what is wrong with a file |
+//! | `log` | appending, synced; a line that a crash tore |
+
+mod entry;
+mod log;
+#[cfg(test)]
+mod tests;
+mod verify;
+
+pub use entry::{Entry, Head, KeyEvent};
+pub use log::{AuditError, AuditLog};
+pub use verify::{Anchor, Problem, Verdict, verify};
