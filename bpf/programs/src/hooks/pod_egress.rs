@@ -115,8 +115,7 @@ fn judge(skb: Skb, scene: &mut Scene) -> Judged {
     if !may_reply || scene.source.egress | scene.target.ingress == 0 {
         return Judged::Not;
     }
-    let first =
-        scene.packet.looks_like_reply() || hints::served(scene.source.ifindex, scene.packet.src_port);
+    let first = scene.packet.looks_like_reply() || hints::served(scene.source.ifindex, scene.packet.src_port);
     if first && replies(scene) {
         expect_more(scene, Recent::REPLY);
         return Judged::Both;
