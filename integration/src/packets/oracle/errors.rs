@@ -32,6 +32,7 @@ pub(super) fn excuse(
         let certain = now.both() == Tri::Yes
             && record.own.both() == Tri::Yes
             && !record.bypassed
+            && !history.just_found(record)
             && record.epochs == history.epochs()
             && matches!(record.role, Role::Opens | Role::Either);
         if certain {
