@@ -104,6 +104,8 @@ fn a_second_agent_with_the_same_run_directory_refuses_to_start_and_harms_nothing
     let error = format!("{:#}", second.err().context("it started")?);
     ensure!(error.contains("another agent runs"), "{error}");
     ensure!(node.status()?.ready, "the first one answers as before");
+    let mode = shell(node, "stat -c %a /run/ringfence/agent.lock")?;
+    ensure!(mode.trim() == "600", "who may open the lock may keep every agent from starting: {mode}");
     Ok(())
 }
 

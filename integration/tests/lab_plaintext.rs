@@ -1,4 +1,5 @@
-//! P1 by capture. `RINGFENCE_WIREGUARD` chooses the WireGuard; the same on the kernel's own in `kernel_lab.rs`.
+//! P1 by capture. `RINGFENCE_WIREGUARD` chooses the WireGuard; the same on the kernel's own in
+//! `kernel_long_plaintext.rs`.
 use anyhow::Result;
 use ringfence_integration::lab::cases::plaintext;
 use ringfence_integration::lab::{Lab, manifest};

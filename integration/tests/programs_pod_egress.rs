@@ -222,3 +222,28 @@ fn other_ethertypes_pass_from_a_free_pod_only() -> Result<()> {
     assert!(out.dropped(Reason::Malformed, FROM_POD), "{out:?}");
     Ok(())
 }
+
+#[test]
+fn a_frame_whose_vlan_tags_hide_its_source_is_dropped_whoever_sent_it() -> Result<()> {
+    let at = Context { ifindex: VETH_A, ingress_ifindex: VETH_A, mark: 0 };
+    for mut world in [World::new()?, isolated()?] {
+        for tag in [0x8100, 0x88a8] {
+            let out = world.rig.run(names::POD_EGRESS, &Packet::frame_of(tag, &[0; 46]), at)?;
+            assert!(out.dropped(Reason::Malformed, FROM_POD), "{out:?}");
+        }
+    }
+    Ok(())
+}
+
+#[test]
+fn the_nodes_loopback_addresses_are_out_of_reach() -> Result<()> {
+    for mut world in [World::new()?, isolated()?] {
+        for (family, to) in [(Family::V4, "127.0.0.1"), (Family::V4, "127.255.0.9"), (Family::V6, "::1")] {
+            let out = world.from_a(&Packet::udp(Who::A.ip(family), to.parse()?, (1, 2)))?;
+            assert!(out.dropped(Reason::Loopback, FROM_POD), "{to}: {out:?}");
+        }
+        let out = world.from_a(&Packet::udp(Who::A.ip(Family::V4), "128.0.0.1".parse()?, (1, 2)))?;
+        assert!(!out.dropped(Reason::Loopback, FROM_POD), "{out:?}");
+    }
+    Ok(())
+}

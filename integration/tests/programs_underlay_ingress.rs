@@ -183,3 +183,14 @@ fn the_reply_to_a_masqueraded_connection_is_settled_and_nothing_else_is() -> Res
     }
     Ok(())
 }
+
+#[test]
+fn a_frame_whose_vlan_tags_hide_its_source_is_dropped() -> Result<()> {
+    for mut world in worlds()? {
+        for tag in [0x8100, 0x88a8] {
+            let out = world.rig.run(HOOK, &Packet::frame_of(tag, &[0; 46]), Context::default())?;
+            assert!(out.dropped(Reason::Malformed, &[]), "{out:?}");
+        }
+    }
+    Ok(())
+}

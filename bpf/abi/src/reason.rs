@@ -22,7 +22,7 @@ macro_rules! indexed {
 indexed! {
     /// Why a packet was dropped.
     Reason, 0,
-    /// Not parseable, and a pod is isolated in that direction (or its source cannot be read).
+    /// Not parseable, and a pod is isolated in that direction (or its source cannot be read: VLAN tags may hide it).
     Malformed = 0, "malformed";
     /// A pod sent from an address that is not its own.
     SpoofedPod = 1, "spoofed-pod";
@@ -56,6 +56,8 @@ indexed! {
     LinkLocal = 15, "link-local";
     /// A table that must hold an entry does not: configuration missing.
     NotConfigured = 16, "not-configured";
+    /// A pod sent to a loopback address, which is never on a link (RFC 1122, section 3.2.1.3; RFC 4291, section 2.5.3).
+    Loopback = 17, "loopback";
 }
 
 indexed! {

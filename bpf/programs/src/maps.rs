@@ -5,7 +5,8 @@ use aya_ebpf::maps::{Array, HashMap, LpmTrie, LruHashMap, PerCpuArray};
 use ringfence_abi::reason::COUNTERS_LEN;
 use ringfence_abi::{
     Addr, AddressValue, Config, EndpointValue, FlowKey, FlowValue, FragmentKey, FragmentValue, Hint,
-    NearEndpoint, PolicyKey, PolicyValue, PortBitmap, PortRoles, PrefixValue, Recent, ServiceKey, ServiceValue,
+    NearEndpoint, PolicyKey, PolicyValue, PortBitmap, PortRoles, PrefixValue, Recent, ServiceKey,
+    ServiceValue,
 };
 
 #[map]

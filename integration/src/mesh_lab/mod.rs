@@ -9,7 +9,7 @@ pub use node::MeshNode;
 pub use pod::TestPod;
 pub use worker::{Attached, Watching, Worker};
 
-use crate::netns::{Underlay, eventually};
+use crate::netns::{Netns, Underlay, eventually};
 use anyhow::{Context, Result, ensure};
 use ringfence::apply::mesh::{BackendChoice, Report};
 use ringfence::desired::Snapshot;
@@ -121,6 +121,13 @@ impl MeshLab {
         println!("{}", lab.enter_hints());
         lab.up()?;
         Ok(lab)
+    }
+
+    /// All of them: nodes, pods, underlay.
+    #[must_use]
+    pub fn namespaces(&self) -> Vec<&Netns> {
+        let nodes = self.nodes.iter().flat_map(|node| [&node.netns, &node.pod.netns]);
+        nodes.chain([&*self.underlay]).collect()
     }
 
     /// How a person gets in.

@@ -96,10 +96,29 @@ impl Frame {
         self.bytes(header + 2).map(u16::from_be_bytes)
     }
 
-    /// What it is, if it may cross between nodes: WireGuard's UDP, ARP, neighbour discovery and multicast membership.
+    /// Whether a node says that nobody listens on one of WireGuard's ports: its device was deleted. That quotes ciphertext.
+    fn is_deaf(&self) -> bool {
+        let port = match (self.ether_type(), self.protocol()) {
+            // RFC 792: type 3, code 3, and after 8 bytes what it is about; neither header has options.
+            (0x0800, Some(1)) if self.bytes(34) == Some([3, 3]) => {
+                let quotes_udp = self.0.get(14) == Some(&0x45) && self.0.get(42) == Some(&0x45);
+                (quotes_udp && self.0.get(51) == Some(&17)).then(|| self.bytes(64)).flatten()
+            }
+            // RFC 4443: type 1, code 4.
+            (0x86dd, Some(58)) if self.bytes(54) == Some([1, 4]) => {
+                (self.0.get(68) == Some(&17)).then(|| self.bytes(104)).flatten()
+            }
+            _ => None,
+        };
+        port.map(u16::from_be_bytes).is_some_and(|port| [51871, 51872].contains(&port))
+    }
+
+    /// What it is, if it may cross between nodes: WireGuard's UDP, or that there is none; ARP, neighbour discovery and
+    /// multicast membership.
     #[must_use]
     pub fn innocent(&self) -> Option<&'static str> {
         match self.ether_type() {
+            _ if self.is_deaf() => Some("no WireGuard"),
             0x0806 => Some("ARP"),
             0x86dd if self.protocol() == Some(58) => match self.0.get(54)? {
                 133..=137 => Some("neighbour discovery"),

@@ -125,7 +125,7 @@ impl Netns {
     }
 
     /// Whether `count` of `count` pings to `address` come back within a second each (more on a slow machine, as
-    /// [`patience`] says).
+    /// [`patience`] says). To show that something arrives, [`Netns::answered`] is surer.
     #[must_use]
     pub fn pings(&self, address: &str, source: Option<&str>, count: u32) -> bool {
         let source = source.map(|source| format!(" -I {source}")).unwrap_or_default();
@@ -133,6 +133,19 @@ impl Netns {
         let line = format!("ping -n -q -i 0.05 -W {seconds} -c {count}{source} {address}");
         let output = self.output(&line).map(|output| String::from_utf8_lossy(&output.stdout).into_owned());
         output.is_ok_and(|text| text.contains(&format!(" {count} received")))
+    }
+
+    /// Sends `count` echo requests to `address`, each once the one before was answered; an error with what `ping` said as
+    /// soon as one is not, within a second (more on a slow machine).
+    ///
+    /// One `ping` for all would not do: once it has had an answer it waits for the last only twice as long as that took
+    /// (iputils, ping(8), `-W`), and on a busy machine takes a late answer for a lost one.
+    ///
+    /// # Errors
+    /// What was not answered.
+    pub fn answered(&self, address: &str, count: u32) -> Result<()> {
+        (0..count)
+            .try_for_each(|_| self.run(&format!("ping -n -W {} -c 1 {address}", patience_factor())).map(drop))
     }
 
     /// Processes inside, by the identity of the network namespace.

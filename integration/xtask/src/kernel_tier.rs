@@ -21,13 +21,23 @@ const TIMEOUT: Duration = Duration::from_secs(45 * 60);
 /// MiB: three nodes' agents, their pods and what the tests write, which is kept in memory.
 const MEMORY: u32 = 3072;
 
-/// Runs the tests whose name contains `filter` on `only`, or on every kernel.
+/// Beginning of the names of those that only `--long` runs.
+const LONG: &str = "kernel_long_";
+
+/// Runs the tests whose name contains `filter` on `only`, or on every kernel; those that take very long only if `long`.
 ///
 /// # Errors
 /// When they cannot be built or a machine not be started.
-pub(crate) fn run(only: Option<&str>, filter: Option<&str>) -> Result<Counts> {
+pub(crate) fn run(only: Option<&str>, filter: Option<&str>, long: bool) -> Result<Counts> {
     setup::build()?;
-    let names = test::targets(|name| name.starts_with("kernel_"))?;
+    let (mut names, others): (Vec<_>, Vec<_>) = test::targets(|name| name.starts_with("kernel_"))?
+        .into_iter()
+        .partition(|name| !name.starts_with(LONG));
+    if long {
+        names.extend(others);
+    } else {
+        println!("left to --long: {}", others.join(", "));
+    }
     if names.is_empty() {
         bail!("no integration/tests/kernel_*.rs");
     }

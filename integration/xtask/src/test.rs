@@ -115,7 +115,7 @@ fn run_tier(tier: Tier, args: &Args) -> Result<Counts> {
             setup::lab()?;
             privileged("lab_", wanted)
         }
-        Tier::Kernel => kernel_tier::run(args.kernel.as_deref(), wanted.filter),
+        Tier::Kernel => kernel_tier::run(args.kernel.as_deref(), wanted.filter, wanted.long),
     }
 }
 

@@ -169,7 +169,7 @@ impl Enforcer {
             compiled: revision,
             snapshot: Moment::of(snapshot),
         });
-        let moved = grown.as_ref().is_ok_and(|tables| !tables.is_empty());
+        let moved = !datapath.is_building() && grown.as_ref().is_ok_and(|tables| !tables.is_empty());
         Ok(Prepared { moved, cramped: grown.err() })
     }
 

@@ -16,7 +16,7 @@ use crate::watch::directory::{self, Source};
 use nix::fcntl::{Flock, FlockArg};
 use std::fs::{DirBuilder, File};
 use std::io;
-use std::os::unix::fs::DirBuilderExt;
+use std::os::unix::fs::{DirBuilderExt, OpenOptionsExt};
 use std::path::Path;
 use std::sync::Arc;
 use tokio::signal::unix::{Signal, SignalKind, signal};
@@ -104,11 +104,9 @@ fn directory(path: &Path, mode: u32) -> Result<(), AppError> {
 /// Sees to it that there is one agent per run directory, for as long as the lock is held.
 fn lock(run_dir: &Path) -> Result<Flock<File>, AppError> {
     let path = run_dir.join("agent.lock");
-    let file = File::create(&path).map_err(|source| AppError::Directory {
-        operation: "make",
-        path: path.clone(),
-        source,
-    })?;
+    // Whoever can open the file can lock it, and keep the agent from starting.
+    let options = File::options().write(true).create(true).truncate(false).mode(0o600).open(&path);
+    let file = options.map_err(|source| AppError::Directory { operation: "make", path, source })?;
     Flock::lock(file, FlockArg::LockExclusiveNonblock)
         .map_err(|_| AppError::AlreadyRuns { path: run_dir.to_path_buf() })
 }

@@ -49,7 +49,8 @@ impl Exchange {
     fn place(&self) -> u32 {
         // SAFETY: takes nothing, always succeeds.
         let cpu = unsafe { bpf_get_smp_processor_id() };
-        let mixed = (self.ports ^ self.sender.rotate_left(16) ^ self.receiver ^ (self.what << 8)).wrapping_mul(0x9e37_79b1);
+        let mixed = (self.ports ^ self.sender.rotate_left(16) ^ self.receiver ^ (self.what << 8))
+            .wrapping_mul(0x9e37_79b1);
         // The upper bits are the ones that all bits below take part in.
         cpu * Recent::EACH + (mixed >> (32 - Recent::EACH.ilog2()))
     }

@@ -28,6 +28,15 @@ pub(super) fn is_link_local(addr: &Addr) -> bool {
     addr.words[0] & LINK_LOCAL_MASK == LINK_LOCAL
 }
 
+/// `127.0.0.0/8` and `::1`. The kernel refuses the former off a device only as long as nobody sets `route_localnet` there,
+/// which portmap does for every pod with a hostPort and kube-proxy for all devices.
+#[inline(always)]
+pub(super) fn is_loopback(addr: &Addr) -> bool {
+    const ONE: u32 = 1u32.to_be();
+    let v4 = addr.is_v4() && addr.words[3].to_ne_bytes()[0] == 127;
+    v4 || (addr.words[0] | addr.words[1] | addr.words[2] == 0 && addr.words[3] == ONE)
+}
+
 /// `ff00::/8`.
 #[inline(always)]
 pub(super) fn is_multicast(addr: &Addr) -> bool {

@@ -1,6 +1,6 @@
 //! A pod's packet enters the node: host side of its veth, tc ingress.
 use super::memory;
-use super::neighbour::{is_link_local, is_neighbour, is_router};
+use super::neighbour::{is_link_local, is_loopback, is_neighbour, is_router};
 use super::quick::leaves;
 use crate::bytes::Skb;
 use crate::class::{NO_SERVICE, service};
@@ -50,6 +50,9 @@ fn pod_egress(ctx: TcContext) -> i32 {
     }
     if let Some(reason) = impostor(&scene.packet, value) {
         return drop(reason);
+    }
+    if is_loopback(&scene.packet.dst.addr) {
+        return drop(Reason::Loopback);
     }
     scene.own = 1;
     if is_neighbour(&scene.packet) {
@@ -115,8 +118,7 @@ fn judge(skb: Skb, scene: &mut Scene) -> Judged {
     if !may_reply || scene.source.egress | scene.target.ingress == 0 {
         return Judged::Not;
     }
-    let first =
-        scene.packet.looks_like_reply() || hints::served(scene.source.ifindex, scene.packet.src_port);
+    let first = scene.packet.looks_like_reply() || hints::served(scene.source.ifindex, scene.packet.src_port);
     if first && replies(scene) {
         expect_more(scene, Recent::REPLY);
         return Judged::Both;

@@ -47,7 +47,8 @@ fn leaves_by(skb: Skb, v6: bool) -> bool {
     if !bears(target, &ends.dst, v6) {
         return false;
     }
-    let origin = if pod.ingress_profile | pod.egress_profile == 0 { Origin::FreePod } else { Origin::LocalPod };
+    let origin =
+        if pod.ingress_profile | pod.egress_profile == 0 { Origin::FreePod } else { Origin::LocalPod };
     let entered = Mark::entered(origin);
     // What both pods' policy says is asked at the target's veth; only a reply must be known here.
     if pod.egress_profile | target.ingress_profile == 0 || !hints::replies(ifindex) {

@@ -22,7 +22,7 @@ fn underlay_egress(ctx: TcContext) -> i32 {
         Link::Ip => {}
         Link::Arp => return PASS,
         // What a pod sends is forwarded as IP, so nothing else can be a pod's.
-        Link::Other => return PASS,
+        Link::Other | Link::Tagged => return PASS,
         Link::Unreadable => return drop(Reason::Malformed),
     }
     scene.to = locate(&scene.packet.dst);

@@ -26,7 +26,7 @@ fn underlay_ingress(ctx: TcContext) -> i32 {
             stamp(skb, entered);
             return PASS;
         }
-        Link::Unreadable => return drop(Reason::Malformed),
+        Link::Unreadable | Link::Tagged => return drop(Reason::Malformed),
     }
     let here = scene.find_target();
     if is_wireguard(&scene.packet, config) && scene.to.is(AddressKind::ThisNode) {

@@ -8,6 +8,10 @@ use crate::packet::Packet;
 const IPV4: u16 = 0x0800u16.to_be();
 const IPV6: u16 = 0x86ddu16.to_be();
 const ARP: u16 = 0x0806u16.to_be();
+const VLAN: u16 = 0x8100u16.to_be();
+const SERVICE_VLAN: u16 = 0x88a8u16.to_be();
+/// Of a VLAN tag, the bits that name the network; 0 names none (IEEE 802.1Q, priority tag).
+const VLAN_ID: u32 = 0x0fff;
 
 const ETHERNET: usize = 14;
 
@@ -17,6 +21,10 @@ pub(crate) enum Link {
     Ip,
     /// IPv4's address resolution.
     Arp,
+    /// A VLAN tag behind another that the kernel has taken off already. Behind a tag without a network the kernel takes
+    /// this one off too, and what it hides goes to IP with no classifier in between (`__netif_receive_skb_core`,
+    /// net/core/dev.c, `check_vlan_id`).
+    Tagged,
     /// Anything else.
     Other,
     /// IP, of which not even the addresses can be read.
@@ -27,6 +35,11 @@ pub(crate) enum Link {
 fn ethertype(skb: Skb) -> u16 {
     // SAFETY: `skb` is the program's context.
     unsafe { (*skb).protocol as u16 }
+}
+
+#[inline(always)]
+fn is_vlan(kind: u16) -> bool {
+    kind == VLAN || kind == SERVICE_VLAN
 }
 
 /// Whether the frame carries IPv6, or IPv4; None: neither.
@@ -51,6 +64,7 @@ pub(crate) fn ethernet(skb: Skb, packet: &mut Packet) -> Link {
         IPV4 => read(ip(skb, ETHERNET, false, packet)),
         IPV6 => read(ip(skb, ETHERNET, true, packet)),
         ARP => Link::Arp,
+        kind if is_vlan(kind) => Link::Tagged,
         _ => Link::Other,
     }
 }
@@ -72,7 +86,14 @@ pub(crate) fn mesh(skb: Skb, packet: &mut Packet) -> Link {
 pub(crate) fn underlay(skb: Skb, packet: &mut Packet) -> Link {
     let kind = ethertype(skb);
     if kind != IPV4 && kind != IPV6 {
-        return if kind == ARP { Link::Arp } else { Link::Other };
+        // SAFETY: `skb` is the program's context.
+        let nowhere = unsafe { (*skb).vlan_tci } & VLAN_ID == 0;
+        return match kind {
+            ARP => Link::Arp,
+            // Behind a tag that names a network it waits for that network's device, which bears programs of its own.
+            _ if is_vlan(kind) && nowhere => Link::Tagged,
+            _ => Link::Other,
+        };
     }
     let v6 = kind == IPV6;
     let framed = match direct::<u16>(skb, ETHERNET - 2) {

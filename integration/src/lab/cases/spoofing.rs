@@ -1,5 +1,6 @@
 //! P2: a source address is believed only where it lives. Each lie is dropped, counted, and never delivered.
 use crate::lab::{Lab, eventually};
+use crate::testrun::packet::{Echo, Packet};
 use anyhow::{Context, Result, ensure};
 use ringfence::lab::patience;
 use std::io::{BufRead, BufReader, Read};
@@ -17,7 +18,7 @@ struct Listener<'a> {
 impl<'a> Listener<'a> {
     /// Returns once it listens.
     fn start(lab: &'a Lab, pod: &'a str, from: &str) -> Result<Self> {
-        let script = format!("exec tcpdump -n -l -i eth0 'src host {from} and icmp' 2>&1");
+        let script = format!("exec tcpdump -n -l -i eth0 'src host {from} and (icmp or icmp6)' 2>&1");
         let mut tcpdump = lab.spawn(pod, &["sh", "-c", &script])?;
         let mut output = BufReader::new(tcpdump.stdout.take().context("no output")?);
         let mut line = String::new();
@@ -128,5 +129,72 @@ pub fn plain_packet_as_a_pod(lab: &Lab) -> Result<()> {
     }
     let counted = lab.drops("node2", "spoofed-underlay")? - before;
     ensure!(counted >= 9, "{counted} counted");
+    Ok(())
+}
+
+/// Sends `packet` off the first device of `sender`, behind VLAN tags that name no network, to the device that has `next`.
+fn send_tagged(lab: &Lab, sender: &str, next: &str, tags: &[u16], packet: &Packet) -> Result<()> {
+    let mut ip = packet.ip();
+    if ip[0] >> 4 == 4 {
+        // A kernel that is to forward it asks for the header's checksum (RFC 1071).
+        let sum: u32 = ip[..20].chunks(2).map(|pair| u32::from(pair[0]) << 8 | u32::from(pair[1])).sum();
+        let folded = (sum & 0xffff) + (sum >> 16);
+        ip[10..12].copy_from_slice(&(!(folded as u16)).to_be_bytes());
+    }
+    let mut behind = Vec::new();
+    let mut kinds = tags.to_vec();
+    kinds.push(if ip[0] >> 4 == 4 { 0x0800 } else { 0x86dd });
+    for (i, kind) in kinds.iter().enumerate() {
+        // Each tag is followed by what it names: no network, and the kind of what comes next.
+        behind.extend(if i == 0 { Vec::new() } else { vec![0, 0] });
+        behind.extend(kind.to_be_bytes());
+    }
+    behind.extend(ip);
+    let hex: String = behind.iter().map(|byte| format!("{byte:02x}")).collect();
+    lab.shell(
+        sender,
+        &format!(
+            "set -e; ping -n -q -c 1 -W 2 {next} > /dev/null; \
+             to=$(ip neigh show to {next} | grep -o 'lladdr [^ ]*' | cut -d ' ' -f 2 | tr -d :); test -n \"$to\"; \
+             perl -e 'socket(my $s, 17, 3, 0) or die \"socket: $!\"; \
+                      my $to = pack(\"SnlSCCx8\", 17, 0, $ARGV[0], 0, 0, 0); \
+                      for (1..3) {{ send($s, pack(\"H*\", $ARGV[1]), 0, $to) or die \"send: $!\" }}' \
+                  $(ip -o link show dev eth0 | cut -d : -f 1) ${{to}}020000000001{hex}"
+        ),
+    )
+    .map(drop)
+}
+
+/// A source is hidden behind two VLAN tags of no network, of which the kernel takes the second off behind every hook:
+/// a pod speaks as its neighbour, and somebody on the underlay as a pod, to a pod of another node.
+///
+/// # Errors
+/// If it is believed, or not counted.
+pub fn behind_vlan_tags(lab: &Lab) -> Result<()> {
+    let (own, target) = (lab.pod("talk/a1")?.1, lab.pod("talk/a2")?.1);
+    let gateway = lab.shell("talk/a1", "ip -4 route show default | cut -d ' ' -f 3")?;
+    for (sender, next) in [("talk/a1", gateway.trim()), ("outside", "10.88.0.11")] {
+        let victim = lab.pod(if sender == "outside" { "talk/a1" } else { "talk/b1" })?.1;
+        for (i, to) in target.iter().enumerate() {
+            let echo = |from: &str| -> Result<Packet> {
+                Ok(Packet::echo(from.parse()?, to.parse()?, Echo::Request, 7))
+            };
+            if sender != "outside" {
+                // The control: such a frame arrives if nothing hides who sent it.
+                let listener = Listener::start(lab, "talk/a2", &own[i])?;
+                send_tagged(lab, sender, next, &[], &echo(&own[i])?)?;
+                ensure!(listener.heard()?.contains("echo request"), "the listener hears nothing at all");
+            }
+            for tags in [&[0x8100, 0x8100][..], &[0x88a8, 0x8100], &[0x8100, 0x8100, 0x8100]] {
+                let before = lab.drops("node1", "malformed")?;
+                let listener = Listener::start(lab, "talk/a2", &victim[i])?;
+                send_tagged(lab, sender, next, tags, &echo(&victim[i])?)?;
+                let text = listener.heard()?;
+                ensure!(!text.contains("echo request"), "{sender} behind {tags:x?}: {text}");
+                let counted = lab.drops("node1", "malformed")? - before;
+                ensure!(counted >= 3, "{sender} behind {tags:x?}: {counted} counted");
+            }
+        }
+    }
     Ok(())
 }

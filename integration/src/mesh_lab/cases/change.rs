@@ -15,8 +15,7 @@ const PORT: u16 = 8080;
 fn under_flood(lab: &MeshLab, work: impl FnOnce() -> Result<()>) -> Result<()> {
     let (one, two) = (&lab.node(1)?.pod, &lab.node(2)?.pod);
     let pairs = [(one, two, &two.v4), (one, two, &two.v6), (two, one, &one.v4), (two, one, &one.v6)];
-    let namespaces: Vec<&Netns> =
-        lab.nodes.iter().flat_map(|node| [&node.netns, &node.pod.netns]).chain([&*lab.underlay]).collect();
+    let namespaces = lab.namespaces();
     let before = Drops::of(&namespaces)?;
     let floods = pairs.map(|(from, other, to)| Flood::start(&from.netns, &other.netns, to));
     std::thread::sleep(Duration::from_millis(300));

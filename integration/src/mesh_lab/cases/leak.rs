@@ -1,6 +1,6 @@
 //! Nothing between nodes but WireGuard (P1), as far as routes alone see to it: no eBPF program is loaded here.
 use crate::mesh_lab::MeshLab;
-use crate::netns::{Capture, Frame};
+use crate::netns::{Capture, Drops, Frame, Netns};
 use anyhow::{Result, ensure};
 use std::collections::BTreeMap;
 use std::time::Duration;
@@ -34,6 +34,16 @@ fn tempt(lab: &MeshLab) -> Result<()> {
     Ok(())
 }
 
+/// Two echo requests, both answered; else all that can be said about why not.
+fn answered(lab: &MeshLab, from: &Netns, to: &str) -> Result<()> {
+    let namespaces = lab.namespaces();
+    let before = Drops::of(&namespaces)?;
+    from.answered(to, 2).map_err(|error| match Drops::of(&namespaces) {
+        Ok(now) => error.context(format!("counted as dropped:\n{}", now.since(&before))),
+        Err(_) => error,
+    })
+}
+
 /// While all pods talk to all pods and nodes, and nodes to pods.
 ///
 /// # Errors
@@ -44,11 +54,11 @@ pub fn while_all_talk(lab: &MeshLab) -> Result<()> {
         for from in &lab.nodes {
             for to in lab.nodes.iter().filter(|to| to.name != from.name) {
                 for address in [&to.pod.v4, &to.pod.v6] {
-                    ensure!(from.pod.netns.pings(address, None, 2), "pod of {} to {address}", from.name);
-                    ensure!(from.netns.pings(address, None, 2), "{} to {address}", from.name);
+                    answered(lab, &from.pod.netns, address)?;
+                    answered(lab, &from.netns, address)?;
                 }
                 for address in &to.object.addresses {
-                    ensure!(from.pod.netns.pings(&address.to_string(), None, 2), "pod to {address}");
+                    answered(lab, &from.pod.netns, &address.to_string())?;
                 }
             }
         }

@@ -1,6 +1,6 @@
 //! Reachability, and the order of things at start.
 use crate::mesh_lab::MeshLab;
-use anyhow::{Result, ensure};
+use anyhow::{Context, Result, ensure};
 use ringfence_keyring::Plane;
 
 /// Pods of three nodes reach each other in both families; another convergence does nothing; devices get their programs
@@ -29,10 +29,10 @@ pub fn everybody(lab: &MeshLab) -> Result<()> {
 pub fn nodes_and_pods(lab: &MeshLab) -> Result<()> {
     let (pod, node) = (&lab.node(1)?.pod, lab.node(2)?);
     for address in ["192.0.2.2", "2001:db8::2"] {
-        ensure!(pod.netns.pings(address, None, 3), "pod to {address}");
+        pod.netns.answered(address, 3)?;
     }
     for address in [&pod.v4, &pod.v6] {
-        ensure!(node.netns.pings(address, None, 3), "node to {address}");
+        node.netns.answered(address, 3)?;
     }
     Ok(())
 }
@@ -60,6 +60,5 @@ pub fn spoofed_peer(lab: &MeshLab) -> Result<()> {
     lab.converge(2)?;
     let counted = refused(Plane::Zero)??;
     ensure!(counted == 10, "10 packets were refused, but {counted} counted");
-    ensure!(lab.node(3)?.pod.netns.pings(&lab.node(1)?.pod.v4, None, 3), "the real pod is not harmed");
-    Ok(())
+    lab.node(3)?.pod.netns.answered(&lab.node(1)?.pod.v4, 3).context("the real pod is harmed")
 }

@@ -32,6 +32,7 @@ pub(super) fn excuse(
         let certain = now.both() == Tri::Yes
             && record.own.both() == Tri::Yes
             && !record.bypassed
+            && !history.just_found(record)
             && record.epochs == history.epochs()
             && matches!(record.role, Role::Opens | Role::Either);
         if certain {
@@ -74,6 +75,11 @@ pub(super) fn excuse(
 /// because it could not answer otherwise, or it may answer anyway.
 fn told(known: &Known, record: &Record) -> Result<bool> {
     let ends = &record.ends;
+    // What a pod sends itself is never judged, so of what reached it under a Service's address nobody has kept anything.
+    let renamed = record.arrived.as_ref().is_some_and(|(_, flow)| flow.src.0 != record.sent.src.0);
+    if ends.from == ends.to && renamed {
+        return Ok(false);
+    }
     let back = Ends {
         from: ends.to.clone(),
         source: ends.target,

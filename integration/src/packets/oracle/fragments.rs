@@ -28,6 +28,9 @@ impl Oracle {
             return Ok(Expectation { reasons: REFUSED, ..Expectation::new(alone, "a later fragment alone") });
         };
         let as_first = Reading { shape: Shape::Whole(first.transport), ..reading.clone() };
+        // It may be all that arrives of its datagram, and be answered.
+        (sent.reading, sent.transport, sent.uncertain) =
+            (Some(as_first.clone()), Some(first.transport), true);
         let verdict = match as_first.role() {
             Some(Role::Error) | None => Tri::Maybe,
             Some(role) => self.untranslated(&as_first, role, &ends, sent)?.0,

@@ -124,6 +124,7 @@ impl History {
             }
             let certain = record.own.both() == Tri::Yes
                 && !self.rivalled(at, who, sent)
+                && !self.just_found(record)
                 && (self.unforgotten(record) || self.shaken(who, sent, at, role));
             let tri = |allowed: Tri| if certain { allowed } else { allowed.and(Tri::Maybe) };
             let ingress = if record.bypassed { Tri::No } else { tri(gets) };
@@ -134,7 +135,7 @@ impl History {
                 return Ok(best);
             }
         }
-        if best.answers.is_none() && self.unanswered(known, sent)? {
+        if best.judged.ingress == Tri::No && self.unanswered(known, sent)? {
             best.judged.ingress = Tri::Maybe;
         }
         Ok(best)
@@ -155,6 +156,14 @@ impl History {
     /// Nothing has happened since that a flow does not live through for certain.
     fn unforgotten(&self, record: &Record) -> bool {
         record.epochs == self.epochs && matches!(record.role, Role::Opens | Role::Either)
+    }
+
+    /// A flow that was just found is not looked for again, so the next datagram need not make it anew if it was forgotten
+    /// since (docs/limits.md).
+    pub fn just_found(&self, record: &Record) -> bool {
+        let earlier = |r: &Record| r.epochs[0] == record.epochs[0] && r.epochs[1] < record.epochs[1];
+        let same = |r: &Record| r.from == record.from && r.arrived == record.arrived && r.arrived.is_some();
+        record.transport.protocol == 17 && self.records.iter().any(|r| earlier(r) && same(r))
     }
 
     /// TCP whose handshake was seen is taken up again in mid-stream, where its ends bear their own addresses and used
@@ -186,7 +195,7 @@ impl History {
 
     /// The receiver has sent something to which this would be the answer, but it did not arrive.
     fn unanswered(&self, known: &Known, sent: Flow) -> Result<bool> {
-        for record in self.records.iter().filter(|r| r.sent == sent.reversed()) {
+        for record in self.records.iter().filter(|r| r.sent == sent.reversed() && !r.bypassed) {
             if self.again(known, record)?.egress != Tri::No {
                 return Ok(true);
             }

@@ -31,12 +31,12 @@ pub struct Oracle {
 pub struct Sent {
     pub(super) sender: Sender,
     pub(super) from: Who,
-    reading: Option<Reading>,
-    transport: Option<Transport>,
+    pub(super) reading: Option<Reading>,
+    pub(super) transport: Option<Transport>,
     pub(super) ends: Option<Ends>,
     pub(super) own: Judged,
     /// Nothing is laid down about it, so nothing follows for certain from its having arrived.
-    uncertain: bool,
+    pub(super) uncertain: bool,
 }
 
 /// What policy may count.
@@ -138,7 +138,9 @@ impl Oracle {
             self.history.add_first((ends, id), sent.sender.clone(), transport);
         }
         let (Some(flow), Some(role)) = (reading.flow(), reading.role()) else { return };
-        let arrived = arrived.and_then(|(who, flow)| Some((who, flow?)));
+        // A later fragment says nothing of its ends itself, and is not translated.
+        let later = reading.fragment.is_some() && !reading.first;
+        let arrived = arrived.and_then(|(who, arrived)| Some((who, arrived.or(later.then_some(flow))?)));
         let target = arrived.as_ref().map_or(flow.dst, |(_, flow)| flow.dst);
         let ends = sent.ends.unwrap_or_else(|| {
             let to = arrived.as_ref().map_or_else(|| self.known.who(target.0), |(who, _)| who.clone());

@@ -45,6 +45,9 @@ pub(super) fn outright(
         return Ok(Some(match sender {
             _ if ip => Expectation::drop("addresses that cannot be read", &[Reason::Malformed]),
             _ if ethertype == 0x0806 => Expectation::new(Tri::Yes, "address resolution"),
+            _ if [0x8100, 0x88a8].contains(&ethertype) => {
+                Expectation::drop("a tag that may hide anything", &[Reason::Malformed])
+            }
             Sender::Pod(name) => {
                 let pod = known.pod(name).with_context(|| format!("no pod {name}"))?;
                 let directions = [Direction::Ingress, Direction::Egress];

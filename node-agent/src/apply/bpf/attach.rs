@@ -49,6 +49,10 @@ impl Datapath {
         if self.attached.get(&key) == Some(&id) && self.is_attached(device.ifindex, direction, id).await? {
             return Ok(false);
         }
+        let older = self.building && !self.attached.contains_key(&key);
+        if older && self.bears_older(device.ifindex, direction).await? {
+            return Ok(false);
+        }
         match self.options.mode {
             AttachMode::Tcx => tcx::attach(&self.pins, &mut self.programs, device, direction)?,
             AttachMode::Clsact => clsact::attach(&mut self.programs, device, direction)?,
@@ -61,6 +65,17 @@ impl Datapath {
         Ok(match self.options.mode {
             AttachMode::Tcx => tcx::attached(ifindex, direction)?.contains(&id),
             AttachMode::Clsact => clsact::attached(&self.netlink, ifindex, direction).await? == Some(id),
+        })
+    }
+
+    /// Whether the last agent's program is there. It goes on with its tables until the new ones are complete.
+    async fn bears_older(&self, ifindex: u32, direction: Direction) -> Result<bool, DatapathError> {
+        Ok(match self.options.mode {
+            AttachMode::Tcx => {
+                tcx::is_pinned(&self.pins, ifindex, direction)
+                    && !tcx::attached(ifindex, direction)?.is_empty()
+            }
+            AttachMode::Clsact => clsact::attached(&self.netlink, ifindex, direction).await?.is_some(),
         })
     }
 

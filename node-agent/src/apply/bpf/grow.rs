@@ -1,4 +1,5 @@
 //! Sets of tables: taking up the last one, and growing into a bigger one.
+use super::kept::fit_flows;
 use super::load::{Programs, incompatible_map, share};
 use super::maps::pinned_sizes;
 use super::{Datapath, DatapathError, Maps, Options, Pins, Sizes, need};
@@ -65,7 +66,9 @@ fn build(
         share(from, &dir, shared)?;
     }
     let programs = Programs::load(options.object, &dir, sizes, options.mark_shift)?;
-    Ok((Maps::open(&dir)?, programs))
+    let mut maps = Maps::open(&dir)?;
+    fit_flows(&dir, &mut maps, shared)?;
+    Ok((maps, programs))
 }
 
 impl Datapath {
@@ -80,23 +83,27 @@ impl Datapath {
         if which.is_empty() {
             return Ok(which);
         }
-        let from = if self.building {
-            // Nothing uses it yet, but its directory is about to be made anew.
-            self.commit()?;
-            self.current_dir()?
-        } else {
-            self.current_dir()?
-        };
+        // A set that is only being filled stays that: hooks keep the old one until it is complete.
+        let from = if self.building { self.pins.set_aside()? } else { self.current_dir()? };
         let shared = names::MAPS.into_iter().filter(|name| !which.contains(name)).collect();
         let (mut maps, programs) = build(&self.options, &self.pins, Some(&from), &shared, &sizes)?;
         for name in &which {
             copy(&self.maps, &mut maps, name)?;
         }
         maps.copies_due.append(&mut self.maps.copies_due);
-        self.pins.commit()?;
+        if self.building {
+            self.pins.forget_aside()?;
+        } else {
+            self.pins.commit()?;
+        }
         (self.maps, self.programs, self.sizes) = (maps, programs, sizes);
         self.attached.clear();
         Ok(which)
+    }
+
+    /// Whether the tables are only being filled, so that hooks must not move to them yet; see [`Datapath::commit`].
+    pub fn is_building(&self) -> bool {
+        self.building
     }
 
     /// Whether a plan can be carried out without growing.

@@ -86,7 +86,11 @@ impl Maps {
     }
 }
 
-fn typed<M>(dir: &Path, name: &'static str) -> Result<M, DatapathError>
+/// A table pinned in `dir`.
+///
+/// # Errors
+/// [`DatapathError::Map`].
+pub(super) fn typed<M>(dir: &Path, name: &'static str) -> Result<M, DatapathError>
 where
     M: TryFrom<Map, Error = MapError>,
 {

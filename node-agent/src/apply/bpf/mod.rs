@@ -8,6 +8,7 @@ mod error;
 mod grace;
 mod grow;
 mod hook;
+mod kept;
 mod load;
 mod maps;
 mod near;

@@ -4,6 +4,7 @@
 //! |---|---|
 //! | `sets/N/RF_*` | every table of set N; the highest N is in force, tables that did not grow are pinned in several |
 //! | `sets/building/RF_*` | a set that is being filled; left behind by a killed agent, it is removed |
+//! | `sets/aside/RF_*` | the same, while another is made from it |
 //! | `links/IFINDEX-ingress`, `-egress` | TCX links of a device |
 use super::DatapathError;
 use nix::mount::{MsFlags, mount};
@@ -81,6 +82,29 @@ impl Pins {
         Ok(dir)
     }
 
+    /// Puts the set that is being filled aside, so that another can be begun from it; returns where it is now.
+    ///
+    /// # Errors
+    /// [`DatapathError::Pin`].
+    pub fn set_aside(&self) -> Result<PathBuf, DatapathError> {
+        let (from, to) = (self.building(), self.aside());
+        remove_tree(&to)?;
+        fs::rename(&from, &to).map_err(DatapathError::pin("rename", &from))?;
+        Ok(to)
+    }
+
+    /// Removes what was put aside.
+    ///
+    /// # Errors
+    /// [`DatapathError::Pin`].
+    pub fn forget_aside(&self) -> Result<(), DatapathError> {
+        remove_tree(&self.aside())
+    }
+
+    fn aside(&self) -> PathBuf {
+        self.root.join("sets").join("aside")
+    }
+
     /// Makes the set that was filled the one in force, atomically; returns its number.
     ///
     /// # Errors
@@ -98,6 +122,7 @@ impl Pins {
     /// [`DatapathError::Pin`].
     pub fn keep_only(&self, number: u32) -> Result<(), DatapathError> {
         remove_tree(&self.building())?;
+        self.forget_aside()?;
         for other in self.sets()?.into_iter().filter(|n| *n != number) {
             remove_tree(&self.set(other))?;
         }

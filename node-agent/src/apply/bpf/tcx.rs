@@ -85,6 +85,11 @@ pub(super) fn pinned(pins: &Pins) -> Result<Vec<u32>, DatapathError> {
     Ok(names.iter().filter_map(|name| name.split_once('-')?.0.parse().ok()).collect())
 }
 
+/// Whether there is a pin for a hook of a device with this index.
+pub(super) fn is_pinned(pins: &Pins, ifindex: u32, direction: Direction) -> bool {
+    pin_path(pins, ifindex, direction).exists()
+}
+
 fn pin_path(pins: &Pins, ifindex: u32, direction: Direction) -> PathBuf {
     pins.links().join(format!("{ifindex}-{}", direction.name()))
 }

@@ -1,84 +1,15 @@
 //! The executor of maps, programs and hooks against a kernel: what outlives an agent, what heals, what grows.
 //! Each test has a network namespace and a bpffs of its own; both go with its thread. Needs root.
-use anyhow::{Context, Result, ensure};
-use ipnetwork::IpNetwork;
-use nix::mount::{MsFlags, mount};
-use nix::sched::{CloneFlags, unshare};
-use ringfence::apply::bpf::object::OBJECT;
-use ringfence::apply::bpf::{AttachMode, Datapath, Device, Options, Role, Sizes};
-use ringfence::plan::datapath::{Plan, plan};
+mod layout;
+mod node;
+
+use anyhow::{Result, ensure};
+use node::{device, go, ip, on_a_node, options, tables, way};
+use ringfence::apply::bpf::{AttachMode, Datapath, Role};
 use ringfence::policy::tables::Tables;
-use ringfence_abi::{Addr, AddressValue, Config, PolicyKey, PolicyValue, PortBitmap, PrefixValue};
-use std::net::{IpAddr, Ipv4Addr};
-use std::path::{Path, PathBuf};
+use std::path::Path;
 use std::process::Command;
-use std::sync::Arc;
 use std::time::Duration;
-
-/// Runs `test` in namespaces of its own, with a netlink handle and an empty bpffs.
-fn on_a_node<F, R>(test: F) -> Result<()>
-where
-    F: FnOnce(rtnetlink::Handle, PathBuf) -> R + Send + 'static,
-    R: Future<Output = Result<()>>,
-{
-    let thread = std::thread::spawn(move || -> Result<()> {
-        unshare(CloneFlags::CLONE_NEWNET | CloneFlags::CLONE_NEWNS).context("unshare; are you root?")?;
-        mount(None::<&str>, "/", None::<&str>, MsFlags::MS_REC | MsFlags::MS_PRIVATE, None::<&str>)?;
-        let dir = tempfile::tempdir()?;
-        let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build()?;
-        runtime.block_on(async {
-            let (connection, netlink, _) = rtnetlink::new_connection()?;
-            tokio::spawn(connection);
-            test(netlink, dir.path().join("pins")).await
-        })
-    });
-    thread.join().map_err(|_| anyhow::anyhow!("the test panicked"))?
-}
-
-fn options(pins: &Path, mode: AttachMode, tables: u32) -> Options {
-    Options {
-        object: OBJECT,
-        pins: pins.to_owned(),
-        mark_shift: 24,
-        sizes: Sizes::initial(tables, 1024),
-        mode,
-    }
-}
-
-fn ip(arguments: &str) -> Result<()> {
-    let status = Command::new("ip").args(arguments.split(' ')).status()?;
-    ensure!(status.success(), "ip {arguments}");
-    Ok(())
-}
-
-fn device(name: &str, role: Role) -> Result<Device> {
-    Ok(Device { ifindex: nix::net::if_::if_nametoindex(name)?, name: name.to_owned(), role })
-}
-
-/// Tables with `n` entries in each that grows.
-fn tables(n: u32) -> Result<Tables> {
-    let mut tables = Tables::default();
-    for i in 0..n {
-        let ip = IpAddr::V4(Ipv4Addr::from(0x0a00_0000 + i));
-        tables.addresses.insert(Addr::from(ip), AddressValue { class: i, ..AddressValue::default() });
-        tables.prefixes.insert(IpNetwork::new(ip, 32)?, PrefixValue { class: i, ..PrefixValue::default() });
-        tables
-            .policy
-            .insert(PolicyKey { profile: i, class: 1 }, PolicyValue { tcp: 1, ..PolicyValue::default() });
-    }
-    let mut bitmap = PortBitmap { words: [0; 1024] };
-    bitmap.words[1] = 1 << 16;
-    tables.bitmaps.insert(PolicyValue::FIRST_BITMAP, Arc::new(bitmap));
-    Ok(tables)
-}
-
-fn way(from: &Tables, to: &Tables) -> Plan {
-    plan(from, to, &Config::default())
-}
-
-fn go(datapath: &mut Datapath, plan: &Plan) -> Result<()> {
-    Ok(plan.actions().try_for_each(|action| datapath.apply(action))?)
-}
 
 fn links(pins: &Path) -> Result<Vec<String>> {
     let mut names: Vec<String> = std::fs::read_dir(pins.join("links"))?
@@ -216,26 +147,6 @@ fn an_agent_killed_while_tables_grow_leaves_the_old_ones_in_force() -> Result<()
         datapath.reserve(&way.peak(&few))?;
         go(&mut datapath, &way)?;
         ensure!(datapath.observe()? == many);
-        Ok(())
-    })
-}
-
-#[test]
-fn tables_of_another_build_that_do_not_fit_are_begun_anew_and_the_others_kept() -> Result<()> {
-    on_a_node(|netlink, pins| async move {
-        let few = tables(10)?;
-        let mut datapath = Datapath::open(options(&pins, AttachMode::Tcx, 64), netlink.clone())?;
-        go(&mut datapath, &way(&Tables::default(), &few))?;
-        datapath.commit()?;
-        drop(datapath);
-        // Another build had another layout of one table.
-        let set = pins.join("sets/1/RF_POLICY");
-        std::fs::remove_file(&set)?;
-        aya::maps::HashMap::<_, u32, u32>::create(64, 0)?.pin(&set)?;
-        let datapath = Datapath::open(options(&pins, AttachMode::Tcx, 64), netlink)?;
-        let found = datapath.observe()?;
-        ensure!(found.policy.is_empty(), "it cannot be read by this build");
-        ensure!(found.addresses == few.addresses, "the others are as they were");
         Ok(())
     })
 }
