@@ -22,7 +22,7 @@ impl Delays {
     }
 
     pub(crate) fn is_one_in(&mut self, many: u64) -> bool {
-        self.next() % many == 0
+        self.next().is_multiple_of(many)
     }
 
     /// From a write to one watcher: mostly within half a second, one in a hundred up to ten.
