@@ -7,8 +7,12 @@
     reason = "a test, and modules that two share"
 )]
 
+#[path = "rotation/executor.rs"]
+mod executor;
 #[path = "rotation/keys.rs"]
 mod keys;
+#[path = "rotation/print.rs"]
+mod print;
 #[path = "rotation/run.rs"]
 mod run;
 #[path = "rotation/world.rs"]

@@ -7,21 +7,30 @@
     reason = "a test, and modules that two share"
 )]
 
+#[path = "rotation/executor.rs"]
+mod executor;
 #[path = "rotation/keys.rs"]
 mod keys;
 #[path = "rotation/model.rs"]
 mod model;
+#[path = "rotation/moves.rs"]
+mod moves;
+#[path = "rotation/print.rs"]
+mod print;
 #[path = "rotation/run.rs"]
 mod run;
+#[path = "rotation/ways.rs"]
+mod ways;
 #[path = "rotation/world.rs"]
 mod world;
 
 use std::sync::{Arc, Mutex};
 use std::time::Instant;
 
-use model::{Scenario, leads_on};
+use model::Scenario;
 use ringfence_keyring::rotation::Mistake;
 use stateright::{Checker, HasDiscoveries, Model};
+use ways::leads_on;
 
 /// How many states it saw; panics with the way to one that must not be.
 fn check(scenario: &Scenario) -> usize {

@@ -1,6 +1,7 @@
 //! How long things take, drawn anew each time by a generator that is the same in every run.
 
 /// Milliseconds, drawn from what was seen in real clusters: bulk and tail.
+#[derive(Clone)]
 pub(crate) struct Delays(u64);
 
 impl Delays {

@@ -4,6 +4,7 @@
 #![allow(clippy::print_stdout, reason = "a bench prints what it measured")]
 
 mod delays;
+mod happen;
 mod mesh;
 
 use ringfence_keyring::Epoch;
@@ -51,9 +52,10 @@ fn main() {
     );
     println!("| case | median s | worst s | probes | words | publications read | API writes | waited for |");
     println!("|------|---------:|--------:|-------:|------:|------------------:|-----------:|-----------:|");
+    let standing = standing(nodes);
     let mut kept = true;
     for case in cases {
-        kept &= run(nodes, &case);
+        kept &= run(standing.clone(), &case);
     }
     println!(
         "\nAPI writes per node and rotation: at most 3 wanted, {}.",
@@ -64,7 +66,8 @@ fn main() {
     }
 }
 
-fn run(nodes: usize, case: &Case) -> bool {
+/// A mesh that has not rotated yet.
+fn standing(nodes: usize) -> Mesh {
     let mut mesh = Mesh::of(nodes, 1);
     mesh.run(STANDING, |_| false);
     let settled = mesh.nodes.iter().filter(|node| node.state.is_idle()).count();
@@ -72,6 +75,11 @@ fn run(nodes: usize, case: &Case) -> bool {
     for node in &mut mesh.nodes {
         node.counts = Counts::default();
     }
+    mesh
+}
+
+fn run(mut mesh: Mesh, case: &Case) -> bool {
+    let nodes = mesh.nodes.len();
     // Those who go are spread, and the one that leads stays.
     let absent: Vec<usize> = (0..case.absent).map(|number| number * 20 + 7).collect();
     for index in &absent {

@@ -13,9 +13,9 @@ use ringfence_keyring::{Epoch, Plane, PrivateKey, PublicKey};
 use crate::delays::Delays;
 
 /// Milliseconds: an agent looks around, keepalives are sent, a probe is given up.
-const TICK: u64 = 1_000;
-const KEEPALIVE: u64 = 25_000;
-const PROBE: u64 = 1_000;
+pub(crate) const TICK: u64 = 1_000;
+pub(crate) const KEEPALIVE: u64 = 25_000;
+pub(crate) const PROBE: u64 = 1_000;
 
 /// What a node has sent and written.
 #[derive(Clone, Default)]
@@ -37,6 +37,7 @@ pub(crate) enum Presence {
     Down,
 }
 
+#[derive(Clone)]
 pub(crate) struct Node {
     pub(crate) state: State,
     pub(crate) presence: Presence,
@@ -44,7 +45,8 @@ pub(crate) struct Node {
     made: u32,
 }
 
-enum Happening {
+#[derive(Clone)]
+pub(crate) enum Happening {
     Event(usize, Event),
     Tick(usize),
     Keepalives(usize),
@@ -53,6 +55,7 @@ enum Happening {
     Said { from: usize, to: usize, word: Word },
 }
 
+#[derive(Clone)]
 pub(crate) struct Mesh {
     pub(crate) nodes: Vec<Node>,
     pub(crate) epoch: Epoch,
@@ -61,7 +64,7 @@ pub(crate) struct Mesh {
     queue: BinaryHeap<Reverse<(u64, u64)>>,
     happenings: HashMap<u64, Happening>,
     number: u64,
-    delays: Delays,
+    pub(crate) delays: Delays,
 }
 
 impl Mesh {
@@ -94,7 +97,7 @@ impl Mesh {
         mesh
     }
 
-    fn after(&mut self, span: u64, happening: Happening) {
+    pub(crate) fn after(&mut self, span: u64, happening: Happening) {
         self.number += 1;
         self.queue.push(Reverse((self.now + span, self.number)));
         self.happenings.insert(self.number, happening);
@@ -142,69 +145,6 @@ impl Mesh {
         self.after(TICK, Happening::Event(index, Event::Requested(request.clone())));
         let event = Event::Mesh { epoch: self.epoch, age: Duration::ZERO };
         self.after(TICK, Happening::Event(index, event));
-    }
-
-    fn happen(&mut self, happening: Happening) {
-        match happening {
-            Happening::Event(index, event) => {
-                self.nodes[index].counts.reads += u64::from(matches!(event, Event::Read(_)));
-                self.event(index, event);
-            }
-            Happening::Tick(index) => {
-                self.after(TICK, Happening::Tick(index));
-                self.event(index, Event::Tick);
-            }
-            Happening::Keepalives(index) => {
-                self.after(KEEPALIVE, Happening::Keepalives(index));
-                for other in 0..self.nodes.len() {
-                    if other != index && self.nodes[other].presence != Presence::Down {
-                        self.event(index, Event::Heard(self.nodes[other].state.node().clone()));
-                    }
-                }
-            }
-            Happening::Written(index, published) => {
-                self.event(index, Event::Published(published.serial));
-                for other in (0..self.nodes.len()).filter(|other| *other != index) {
-                    let span = self.delays.watch();
-                    self.after(span, Happening::Event(other, Event::Read(published.clone())));
-                }
-            }
-            Happening::Probed { from, to, plane, ours, theirs } => {
-                let peer = self.nodes[to].state.node().clone();
-                let back = self.delays.network();
-                if self.accepts(from, to, plane, (ours, theirs)) && !self.delays.is_lost() {
-                    let answered = Event::ProbeAnswered { peer, plane, ours, theirs };
-                    self.after(back, Happening::Event(from, answered));
-                } else {
-                    self.after(PROBE, Happening::Event(from, Event::ProbeUnanswered { peer, plane }));
-                }
-            }
-            Happening::Said { from, to, word } => self.said(from, to, word),
-        }
-    }
-
-    fn said(&mut self, from: usize, to: usize, word: Word) {
-        let key = |node: usize| self.nodes[node].state.key(word.on).map(|key| key.public);
-        let (Some(ours), Some(theirs)) = (key(from), key(to)) else { return };
-        if !self.accepts(from, to, word.on, (ours, theirs)) || self.delays.is_lost() {
-            return;
-        }
-        let (sender, receiver) = (self.nodes[from].state.node().clone(), self.nodes[to].state.node().clone());
-        self.event(to, Event::Word { from: sender.clone(), word });
-        let back = self.delays.network();
-        self.after(back, Happening::Event(from, Event::Told { peer: receiver.clone(), word }));
-        if let Some(answer) = self.nodes[to].state.word_for(&sender) {
-            self.after(back, Happening::Event(from, Event::Word { from: receiver, word: answer }));
-        }
-    }
-
-    /// Whether both ends hold each other's keys there, and an agent answers.
-    fn accepts(&self, from: usize, to: usize, plane: Plane, (ours, theirs): (PublicKey, PublicKey)) -> bool {
-        let (sender, receiver) = (&self.nodes[from], &self.nodes[to]);
-        receiver.presence == Presence::Up
-            && receiver.state.key(plane).is_some_and(|key| key.public == theirs)
-            && receiver.state.peer(sender.state.node(), plane) == Some(ours)
-            && sender.state.peer(receiver.state.node(), plane) == Some(theirs)
     }
 
     fn carry_out(&mut self, index: usize, actions: Vec<Action>) {
