@@ -78,7 +78,11 @@ fn the_guard_keeps_pod_traffic_off_the_wire_before_the_agent_has_started() -> Re
     node.stop_agent()?;
     // What a reboot does: nothing of us is in the kernel, the state directory is still there.
     let state = node.state_dir().to_string_lossy().into_owned();
+    let note = node.state_dir().join("guard.json");
+    let noted = std::fs::read(&note)?;
     node.ringfence(&["uninstall", "--state-dir", &state])?;
+    ensure!(!note.exists(), "a node that was left for good would be guarded at its next boot");
+    std::fs::write(&note, noted)?;
     shell(node, "ip route add default via 192.0.2.1")?;
     ensure!(shell(node, "ip route get 10.64.1.5")?.contains("via 192.0.2.1"), "it would leave in the clear");
     node.ringfence(&["guard", "--state-dir", &state])?;

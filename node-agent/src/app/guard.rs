@@ -1,6 +1,9 @@
 //! Between boot and the agent's first breath: nothing to a pod of the cluster may leave in the clear. The agent notes the
 //! cluster's pod CIDRs on disk; `ringfence guard`, run early at boot, makes blackhole routes of them, the same that the
 //! agent keeps behind its routes onto the mesh, and locks them against routes of others that lead elsewhere.
+#[cfg(test)]
+mod tests;
+
 use crate::apply::guard::{set_blackholes, set_lock};
 use crate::apply::mesh::MeshApplyError;
 use crate::mesh::spec::{LockSpec, MeshSpec, RouteSpec, RouteVia};
@@ -92,6 +95,18 @@ pub async fn install(state_dir: &Path) -> Result<usize, GuardError> {
     set_blackholes(&routes).await?;
     set_lock(PathBuf::from("nft"), &guard.lock).await?;
     Ok(guard.blackholes.len())
+}
+
+/// Forgets what was noted, so that a later boot makes nothing of it.
+///
+/// # Errors
+/// [`GuardError::File`].
+pub fn forget(state_dir: &Path) -> Result<(), GuardError> {
+    let path = state_dir.join(FILE);
+    match std::fs::remove_file(&path) {
+        Err(source) if source.kind() != io::ErrorKind::NotFound => Err(GuardError::File { path, source }),
+        _ => Ok(()),
+    }
 }
 
 fn read(path: &Path) -> io::Result<Guard> {

@@ -205,7 +205,8 @@ pub async fn converge(
         match executor.carry_out(&action, keys).await {
             Ok(()) => report.done.push(action),
             Err(error) => {
-                broken.extend(plane);
+                // Without a route the device still serves all others, and loses the peers that it is to lose.
+                broken.extend(plane.filter(|_| !matches!(action, Action::SetRoute(_))));
                 report.failed.push((action, Some(error)));
             }
         }

@@ -1,5 +1,6 @@
 //! `ringfence uninstall`.
 use super::arguments::UninstallArguments;
+use crate::app::guard;
 use crate::apply::bpf;
 use crate::apply::devices::devices;
 use crate::apply::mesh::{BackendChoice, MeshExecutor, MeshExecutorConfig, Programs};
@@ -47,6 +48,7 @@ pub(super) fn run(arguments: &UninstallArguments) -> anyhow::Result<ExitCode> {
     }
     let runtime =
         tokio::runtime::Builder::new_current_thread().enable_all().build().context("cannot start")?;
+    guard::forget(&arguments.state_dir)?;
     runtime.block_on(take_away(arguments))?;
     remove(&arguments.run_dir)?;
     if arguments.purge {

@@ -61,8 +61,9 @@ impl Member<'_> {
 
 /// Judges every node but this one, whose own claims come first.
 pub(super) fn judge<'a>(input: &MeshInput<'a>, own: &'a Node) -> Members<'a> {
+    let of_pods = pods(own, input);
     let mut claims = Claims::default();
-    claims.take(own);
+    claims.take(&own.name, claimed(own));
     let publications = &input.snapshot.publications;
     let mut keys: BTreeMap<PublicKey, &str> =
         input.keys.public.iter().map(|(_, key)| (*key, input.node)).collect();
@@ -71,12 +72,13 @@ pub(super) fn judge<'a>(input: &MeshInput<'a>, own: &'a Node) -> Members<'a> {
     for node in in_order(input) {
         let publication = publications.get(&node.name).map(Arc::as_ref);
         let unfit = || publication.and_then(|published| unfit(node, published, &keys));
-        if let Some(refusal) = claims.conflict(node).or_else(unfit) {
+        let conflict = of_pods.addresses(node).or_else(|| claims.conflict(node));
+        if let Some(refusal) = conflict.or_else(unfit) {
             members.refused.insert(node.name.clone(), refusal);
             disputed.push(node);
             continue;
         }
-        claims.take(node);
+        claims.take(&node.name, claimed(node));
         if let Some(published) = publication {
             keys.extend(published.planes().iter().map(|(_, plane)| (plane.public_key, node.name.as_str())));
         }
@@ -88,6 +90,19 @@ pub(super) fn judge<'a>(input: &MeshInput<'a>, own: &'a Node) -> Members<'a> {
         members.orphaned.extend(cidrs.filter(|cidr| claims.owner(*cidr, "").is_none()));
     }
     members
+}
+
+/// Pod CIDRs alone: those that are disputed, as the first claimant's. The control plane gives them out, while a node says
+/// itself which addresses it has, so none of these takes an address away from another node's pods.
+fn pods<'a>(own: &'a Node, input: &MeshInput<'a>) -> Claims<'a> {
+    let mut claims = Claims::default();
+    for node in std::iter::once(own).chain(in_order(input)) {
+        let cidrs: BTreeSet<IpNetwork> = node.pod_cidrs.iter().copied().map(masked).collect();
+        if cidrs.iter().all(|cidr| claims.owner(*cidr, &node.name).is_none()) {
+            claims.take(&node.name, cidrs);
+        }
+    }
+    claims
 }
 
 /// Those known already come first, then older Node objects before younger ones.
@@ -130,20 +145,28 @@ struct Claims<'a> {
 }
 
 impl<'a> Claims<'a> {
-    fn take(&mut self, node: &'a Node) {
-        for network in claimed(node) {
-            let (family, first, last) = span(network);
+    fn take(&mut self, node: &'a str, claimed: BTreeSet<IpNetwork>) {
+        for network in &claimed {
+            let (family, first, last) = span(*network);
             // Nested ranges of one node would hide each other: the outer one says it all.
-            let nested =
-                claimed(node).into_iter().any(|other| other != network && super::net::covers(other, network));
+            let nested = claimed.iter().any(|other| other != network && super::net::covers(*other, *network));
             if !nested {
-                self.ranges.insert((family, first), (last, &node.name));
+                self.ranges.insert((family, first), (last, node));
             }
         }
     }
 
     fn conflict(&self, node: &Node) -> Option<Refusal> {
-        claimed(node).into_iter().find_map(|network| {
+        self.overlap(node, claimed(node))
+    }
+
+    /// As [`Claims::conflict`], of what the node says of itself.
+    fn addresses(&self, node: &Node) -> Option<Refusal> {
+        self.overlap(node, node.addresses.iter().copied().map(host).collect())
+    }
+
+    fn overlap(&self, node: &Node, claimed: BTreeSet<IpNetwork>) -> Option<Refusal> {
+        claimed.into_iter().find_map(|network| {
             let owner = self.owner(network, &node.name)?;
             let of_pods = node.pod_cidrs.iter().any(|cidr| masked(*cidr) == network);
             let field = if of_pods { "spec.podCIDRs" } else { "status.addresses" };

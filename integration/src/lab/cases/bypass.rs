@@ -7,7 +7,7 @@ use std::time::Duration;
 /// Where the device's only neighbour is, in either family.
 const BESIDE: [&str; 2] = ["198.18.7.2", "fd00:198:18::2"];
 const NODE2: [&str; 2] = ["10.88.0.12", "fd00:10:88::12"];
-const LOCK: &str = "ringfence-lock";
+pub(super) const LOCK: &str = "ringfence-lock";
 
 /// Addresses of `talk/a1` on the first node and of `talk/a2` on the second, IPv4 first.
 struct Ends {
@@ -64,9 +64,9 @@ fn watch(lab: &Lab, device: &str) -> Result<Capture> {
     Ok(capture)
 }
 
-/// Packets that the lock has dropped, as nft counts them.
-fn locked(lab: &Lab) -> Result<u64> {
-    let listing = lab.shell("node/node1", &format!("nft list counter inet {LOCK} plaintext"))?;
+/// Packets that a node's lock has dropped, as nft counts them.
+pub(super) fn locked(lab: &Lab, node: &str) -> Result<u64> {
+    let listing = lab.shell(&format!("node/{node}"), &format!("nft list counter inet {LOCK} plaintext"))?;
     let mut words = listing.split_whitespace().skip_while(|word| *word != "packets");
     words.nth(1).context("nft shows no counter")?.parse().context("no number")
 }
@@ -78,7 +78,7 @@ fn locked(lab: &Lab) -> Result<u64> {
 /// What left, or was not counted.
 pub fn by_a_new_device(lab: &Lab) -> Result<()> {
     let ends = Ends { here: lab.pod("talk/a1")?.1, there: lab.pod("talk/a2")?.1 };
-    ensure!(locked(lab)? == 0, "nobody has bent a route yet");
+    ensure!(locked(lab, "node1")? == 0, "nobody has bent a route yet");
     lab.lab(&["agent", "kill"], &["node1"])?;
     tempt(lab, "astray0", &ends)?;
     let capture = watch(lab, "astray0")?;
@@ -86,7 +86,7 @@ pub fn by_a_new_device(lab: &Lab) -> Result<()> {
     let clear = seen(&capture, &ends)?;
     ensure!(clear.is_empty(), "{} packets beside the mesh, such as {:?}", clear.len(), clear.first());
     // Two echo requests in either family from node to pod, from pod to pod and from pod to node.
-    let dropped = locked(lab)?;
+    let dropped = locked(lab, "node1")?;
     ensure!(dropped >= 12, "only {dropped} packets were dropped: who talked?");
 
     lab.lab(&["agent", "start"], &["node1"])?;
@@ -105,7 +105,7 @@ pub fn by_a_new_device(lab: &Lab) -> Result<()> {
     }
 
     lab.lab(&["agent", "start"], &["node1"])?;
-    eventually("the lock is back", Duration::from_secs(5), || Ok(locked(lab).is_ok()))?;
+    eventually("the lock is back", Duration::from_secs(5), || Ok(locked(lab, "node1").is_ok()))?;
     let before = seen(&capture, &ends)?.len();
     talk(lab, &ends)?;
     let after = seen(&capture, &ends)?.len();

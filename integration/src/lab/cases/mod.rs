@@ -5,5 +5,6 @@ pub mod change;
 pub mod full;
 pub mod plaintext;
 pub mod reboot;
+pub mod reports;
 pub mod revocation;
 pub mod spoofing;

@@ -4,6 +4,7 @@
 //! The chain stands in postrouting: what is sent here and what is forwarded both pass it, with their destination behind
 //! every DNAT; and before any source is translated (priority 100, and our own 99), so a pod's packet still bears the pod's
 //! address. Nothing in it needs connection tracking.
+mod report;
 #[cfg(test)]
 mod tests;
 
@@ -53,13 +54,18 @@ pub(super) fn script(lock: &LockSpec, afresh: bool) -> String {
     text
 }
 
-/// Nodes are reached in the clear by nodes and by the world, not by pods: not by ours, nor by what came off the mesh.
+/// Nodes are reached in the clear by nodes and by the world, not by pods: not by ours, nor by what came off the mesh; nor
+/// by what quotes a packet to a pod.
 fn to_nodes(text: &mut String, word: &str, v4: bool, lock: &LockSpec) {
     let _ = writeln!(text, "chain nodes_{word} {{");
     if let Some(local) = set(lock.local.iter().copied(), v4) {
         let _ = writeln!(text, "{word} saddr {local} goto caught");
     }
-    let _ = writeln!(text, "iifname {{ {} }} goto caught\n}}", planes());
+    let _ = writeln!(text, "iifname {{ {} }} goto caught", planes());
+    for network in lock.cluster.iter().chain(&lock.local).filter(|network| network.is_ipv4() == v4) {
+        let _ = writeln!(text, "{} goto caught", report::about(*network));
+    }
+    text.push_str("}\n");
 }
 
 fn planes() -> String {

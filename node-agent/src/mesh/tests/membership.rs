@@ -69,6 +69,18 @@ fn of_two_nodes_with_overlapping_cidrs_the_older_object_stays() {
 }
 
 #[test]
+fn a_node_that_says_it_has_an_address_of_another_nodes_pods_is_refused_though_it_is_older_and_known() {
+    let mut world = World::seen_by("a");
+    world.previous =
+        BTreeMap::from([("b".to_owned(), "uid-b".to_owned()), ("c".to_owned(), "uid-c".to_owned())]);
+    let pod_of_c = ip("10.244.3.7");
+    world.edit("b", |b| b.addresses.push(pod_of_c));
+    world.edit("b", |b| b.created = "2025-12-31T23:59:59Z".to_owned());
+    assert_eq!(world.peers(Plane::Zero), ["c"]);
+    assert!(refused(&world, "b").contains(&pod_of_c.to_string()), "{}", refused(&world, "b"));
+}
+
+#[test]
 fn the_node_known_first_stays_even_if_its_object_is_younger() {
     let mut world = World::seen_by("a");
     world.previous = BTreeMap::from([("c".to_owned(), "uid-c".to_owned())]);

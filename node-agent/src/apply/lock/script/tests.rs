@@ -47,9 +47,36 @@ fn only_the_mesh_leads_to_other_nodes_pods_and_a_node_within_their_networks_is_a
 fn neither_local_pods_nor_what_came_off_the_mesh_reach_nodes_beside_it() {
     let text = script(&lock(), false);
     let off_mesh = "iifname { \"rf-wg0\", \"rf-wg1\" } goto caught";
-    assert_eq!(chain(&text, "nodes_ip"), ["ip saddr { 10.244.1.0/24 } goto caught", off_mesh]);
-    assert_eq!(chain(&text, "nodes_ip6"), ["ip6 saddr { fd00:10:244:1::/64 } goto caught", off_mesh]);
+    assert_eq!(chain(&text, "nodes_ip")[..2], ["ip saddr { 10.244.1.0/24 } goto caught", off_mesh]);
+    assert_eq!(chain(&text, "nodes_ip6")[..2], ["ip6 saddr { fd00:10:244:1::/64 } goto caught", off_mesh]);
     assert_eq!(chain(&text, "caught"), ["counter name \"plaintext\" drop"]);
+}
+
+#[test]
+fn nor_do_errors_that_quote_packets_to_pods() {
+    let text = script(&lock(), false);
+    let (v4, v6) = (chain(&text, "nodes_ip"), chain(&text, "nodes_ip6"));
+    let ends = |rules: &[String]| -> Vec<String> {
+        rules[2..].iter().map(|rule| rule.split(" } ").nth(1).unwrap_or_default().to_owned()).collect()
+    };
+    assert_eq!(
+        ends(&v4),
+        [
+            "@th,192,32 & 0xffffff00 == 0xa090000 goto caught",
+            "@th,192,32 & 0xffff0000 == 0xaf40000 goto caught",
+            "@th,192,32 & 0xffffff00 == 0xaf40100 goto caught",
+        ]
+    );
+    let (site, link) = ("0xffffffffffff00000000000000000000", "0xffffffffffffffff0000000000000000");
+    assert_eq!(
+        ends(&v6),
+        [
+            format!("@th,256,128 & {site} == 0xfd000010024400000000000000000000 goto caught"),
+            format!("@th,256,128 & {link} == 0xfd000010024400010000000000000000 goto caught"),
+        ]
+    );
+    assert!(v4[2].starts_with("icmp type { destination-unreachable,"), "{v4:?}");
+    assert!(v6[2].starts_with("icmpv6 type { destination-unreachable, packet-too-big,"), "{v6:?}");
 }
 
 #[test]
