@@ -92,11 +92,12 @@ pub(super) fn judge<'a>(input: &MeshInput<'a>, own: &'a Node) -> Members<'a> {
     members
 }
 
-/// Pod CIDRs alone: those that are disputed, as the first claimant's. The control plane gives them out, while a node says
+/// Pod CIDRs alone, and all that is ours: those that are disputed, as the first claimant's. The control plane gives them out, while a node says
 /// itself which addresses it has, so none of these takes an address away from another node's pods.
 fn pods<'a>(own: &'a Node, input: &MeshInput<'a>) -> Claims<'a> {
     let mut claims = Claims::default();
-    for node in std::iter::once(own).chain(in_order(input)) {
+    claims.take(&own.name, claimed(own));
+    for node in in_order(input) {
         let cidrs: BTreeSet<IpNetwork> = node.pod_cidrs.iter().copied().map(masked).collect();
         if cidrs.iter().all(|cidr| claims.owner(*cidr, &node.name).is_none()) {
             claims.take(&node.name, cidrs);
