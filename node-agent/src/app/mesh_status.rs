@@ -31,6 +31,14 @@ impl MeshKeeper {
         }
     }
 
+    /// Packets that the third lock kept from leaving in the clear. If nft cannot be asked, that is noted in `errors`.
+    pub(super) async fn locked(&self, errors: &mut Vec<String>) -> u64 {
+        self.executor.locked_packets().await.unwrap_or_else(|e| {
+            errors.push(e.to_string());
+            0
+        })
+    }
+
     /// Nodes that were refused, and why.
     pub(super) fn refused(&self) -> BTreeMap<String, String> {
         self.spec.refused.clone()

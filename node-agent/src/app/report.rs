@@ -19,8 +19,10 @@ impl Reconciler {
             next_milliseconds: u64::try_from(next.as_millis()).unwrap_or(u64::MAX),
         });
         let mesh = MeshStatus { retry, ..self.mesh.status(&mut errors).await };
+        let locked = self.mesh.locked(&mut errors).await;
         let datapath = self.enforcer.datapath.lock().await;
-        let (drops, counters) = counters(&datapath, &mut errors);
+        let (mut drops, counters) = counters(&datapath, &mut errors);
+        *drops.entry(Reason::Plaintext.name().to_owned()).or_default() += locked;
         let tables = self.enforcer.enforced();
         let mut problems = self.known.problems.to_vec();
         problems.extend(self.enforcer.problems().iter().cloned().map(|problem| self.located(problem)));

@@ -1,5 +1,6 @@
 //! What a lab must do on either WireGuard: the tests in `integration/tests` call these.
 
+pub mod bypass;
 pub mod change;
 pub mod full;
 pub mod plaintext;

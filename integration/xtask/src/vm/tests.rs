@@ -36,6 +36,7 @@ pub(crate) fn run(kernel: Kernel, executables: &[PathBuf], agent: &Path, how: Ho
         ("CARGO_MANIFEST_DIR".to_owned(), directory.clone().into()), // as cargo sets it for tests
         ("RINGFENCE_LAB_PATIENCE".to_owned(), how.patience.into()),
         ("RINGFENCE_WIREGUARD".to_owned(), "kernel".into()),
+        ("RUST_LIB_BACKTRACE".to_owned(), "0".into()),
     ];
     let job = Job {
         kernel,

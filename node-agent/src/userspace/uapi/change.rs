@@ -7,22 +7,28 @@ use gotatun::x25519::{PublicKey, StaticSecret};
 use ipnetwork::IpNetwork;
 use nix::errno::Errno;
 use std::collections::{HashMap, HashSet};
+use std::io;
+use std::net::{IpAddr, Ipv4Addr, Ipv6Addr, UdpSocket};
 
 type Write<'a> = DeviceWrite<'a, DefaultDeviceTransports>;
 
 /// Carries the change out under one lock, so no packet sees half of it.
 ///
 /// # Errors
-/// `EINVAL` for what cannot be (peers before there is a private key; the library would panic). `EADDRINUSE` if the port
-/// cannot be opened. The library would neither send nor try again then, so it gets any port until the right one is asked
-/// for again.
+/// `EINVAL` for what cannot be (peers before there is a private key; the library would panic). `EADDRINUSE` if somebody else
+/// has the port: nothing is changed then. Should it be taken in the instant before the library opens it, the library would
+/// neither send nor try again, so it gets any port until the right one is asked for again.
 pub(super) async fn change(device: &Device, set: Set) -> Result<(), Errno> {
     if set.private_key.as_ref().is_some_and(|key| **key == [0; 32]) {
         return Err(Errno::EINVAL);
     }
-    let has_key = device.read(async |device| device.private_key().is_some()).await;
+    let (has_key, port) =
+        device.read(async |device| (device.private_key().is_some(), device.listen_port())).await;
     if !has_key && set.private_key.is_none() {
         return Err(Errno::EINVAL);
+    }
+    if set.listen_port.is_some_and(|wanted| wanted != port && is_taken(wanted)) {
+        return Err(Errno::EADDRINUSE);
     }
     let Err(error) = device.write(async |device| carry_out(device, set).await).await else { return Ok(()) };
     tracing::error!(%error, "cannot open the port");
@@ -30,6 +36,14 @@ pub(super) async fn change(device: &Device, set: Set) -> Result<(), Errno> {
         tracing::error!(%error, "cannot open any port");
     }
     Err(Errno::EADDRINUSE)
+}
+
+/// Whether somebody else has the port in either family. A library that fails to open it sometimes gives its device up.
+fn is_taken(port: u16) -> bool {
+    let unspecified = [IpAddr::V6(Ipv6Addr::UNSPECIFIED), IpAddr::V4(Ipv4Addr::UNSPECIFIED)];
+    unspecified.into_iter().any(|address| {
+        UdpSocket::bind((address, port)).is_err_and(|error| error.kind() == io::ErrorKind::AddrInUse)
+    })
 }
 
 async fn carry_out(device: &mut Write<'_>, set: Set) {
