@@ -17,23 +17,13 @@ const TIMEOUT: Duration = Duration::from_secs(45 * 60);
 /// MiB: three nodes' agents, their pods and what the tests write, which is kept in memory.
 const MEMORY: u32 = 3072;
 
-/// Beginning of the names of those that only `--long` runs.
-const LONG: &str = "kernel_long_";
-
-/// Runs the tests whose name contains `filter` on `only`, or on every kernel; those that take very long only if `long`.
+/// Runs the tests whose name contains `filter` on `only`, or on every kernel.
 ///
 /// # Errors
 /// When they cannot be built or a machine not be started.
-pub(crate) fn run(only: Option<&str>, filter: Option<&str>, long: bool) -> Result<Counts> {
+pub(crate) fn run(only: Option<&str>, filter: Option<&str>) -> Result<Counts> {
     setup::build()?;
-    let (mut names, others): (Vec<_>, Vec<_>) = test::targets(|name| name.starts_with("kernel_"))?
-        .into_iter()
-        .partition(|name| !name.starts_with(LONG));
-    if long {
-        names.extend(others);
-    } else {
-        println!("left to --long: {}", others.join(", "));
-    }
+    let names = test::targets(|name| name.starts_with("kernel_"))?;
     if names.is_empty() {
         bail!("no integration/tests/kernel_*.rs");
     }

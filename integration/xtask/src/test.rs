@@ -122,7 +122,7 @@ fn run_tier(tier: Tier, args: &Args) -> Result<Counts> {
             privileged("lab_", wanted)
         }
         Tier::Uml => uml_tier::run(wanted.filter),
-        Tier::Kernel => kernel_tier::run(args.kernel.as_deref(), wanted.filter, wanted.long),
+        Tier::Kernel => kernel_tier::run(args.kernel.as_deref(), wanted.filter),
     }
 }
 

@@ -9,8 +9,15 @@ use crate::vm::{self, tests};
 use crate::{setup, test};
 
 /// Those of integration/tests that say something about WireGuard: what they say must be true of either.
-const TESTS: [&str; 6] =
-    ["lab_spoofing", "lab_change", "lab_revocation", "lab_full", "lab_plaintext", "lab_conformance"];
+const TESTS: [&str; 7] = [
+    "lab_spoofing",
+    "lab_reboot",
+    "lab_change",
+    "lab_revocation",
+    "lab_full",
+    "lab_plaintext",
+    "lab_conformance",
+];
 
 /// What time limits are multiplied by: to start a process takes ten times as long there.
 const PATIENCE: &str = "2";

@@ -14,6 +14,16 @@ use crate::vm::mirror::Mirror;
 const SOURCE: &str = "linux-source-6.12";
 /// What the kernel has.
 const CONFIG: &str = include_str!("kernel.config");
+/// Added to `arch/um/Kconfig`. Only of machines that read unaligned words does the verifier let programs do so; x86 does, in
+/// a process as in a kernel, but User-Mode Linux does not say it.
+const ADDED: &str = "
+config RINGFENCE_UML
+	def_bool y
+	select HAVE_EFFICIENT_UNALIGNED_ACCESS
+";
+/// Debugging information, from which the kernel's types are taken, doubles the time to build. What is needed is of one file:
+/// the types of programs' contexts, `bpf_ctx_convert` in kernel/bpf/btf.c.
+const DEBUGGED: [&str; 2] = ["KCFLAGS=-g0", "CFLAGS_btf.o=-gdwarf-4"];
 /// Most of the archive is drivers and documents; without these it unpacks in a third less time.
 const LEFT_OUT: [&str; 2] = ["*/drivers/gpu/drm/amd/include", "*/Documentation/*/*"];
 
@@ -38,7 +48,7 @@ const TOOLS: [apt::Package; 8] = [
 /// When its source is offered nowhere or does not build, or when the kernel lacks what `kernel.config` asks for.
 pub(crate) fn prepare(cache: &Path) -> Result<Kernel> {
     let (mirror, version) = source(cache)?;
-    let home = cache.join("kernels").join(format!("uml-{version}-{:016x}", fingerprint(CONFIG)));
+    let home = cache.join("kernels").join(format!("uml-{version}-{:016x}", fingerprint()));
     let kernel = Kernel {
         series: super::SERIES.to_owned(),
         release: version.clone(),
@@ -105,6 +115,11 @@ fn fetch(mirror: &Mirror, version: &str, scratch: &Path) -> Result<PathBuf> {
 fn build(source: &Path, scratch: &Path) -> Result<PathBuf> {
     let (config, out) = (scratch.join("kernel.config"), scratch.join("out"));
     std::fs::write(&config, CONFIG).with_context(|| format!("writing {}", config.display()))?;
+    let machine = source.join("arch/um/Kconfig");
+    let mut options =
+        std::fs::read_to_string(&machine).with_context(|| format!("reading {}", machine.display()))?;
+    options.push_str(ADDED);
+    std::fs::write(&machine, options).with_context(|| format!("writing {}", machine.display()))?;
     let make = || {
         let mut make = Command::new("make");
         make.current_dir(source).arg("ARCH=um").arg(format!("O={}", out.display()));
@@ -121,7 +136,7 @@ fn build(source: &Path, scratch: &Path) -> Result<PathBuf> {
     }
     let jobs = std::thread::available_parallelism().map_or(1, usize::from);
     println!("vm: building User-Mode Linux: 4 minutes on two cores, and never again for this version");
-    progress::run("build the kernel", make().arg(format!("-j{jobs}")).arg("linux"))?;
+    progress::run("build the kernel", make().arg(format!("-j{jobs}")).args(DEBUGGED).arg("linux"))?;
     let program = out.join("linux");
     progress::run("strip", Command::new("strip").arg("--strip-debug").arg(&program))?;
     Ok(program)
@@ -133,10 +148,10 @@ fn lacking<'a>(wanted: &'a str, made: &str) -> Vec<&'a str> {
     options.filter(|option| !made.lines().any(|line| line == *option)).collect()
 }
 
-/// Tells configurations apart; another toolchain may say otherwise, and then it is built once more.
-fn fingerprint(config: &str) -> u64 {
+/// Tells ways to build apart; another toolchain may say otherwise, and then it is built once more.
+fn fingerprint() -> u64 {
     let mut hasher = DefaultHasher::new();
-    config.hash(&mut hasher);
+    (CONFIG, ADDED, DEBUGGED).hash(&mut hasher);
     hasher.finish()
 }
 
