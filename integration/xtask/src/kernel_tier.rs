@@ -6,7 +6,7 @@ use anyhow::{Result, bail};
 
 use crate::summary::Counts;
 use crate::vm::kernel::{self, Kernel};
-use crate::vm::{self, tests};
+use crate::vm::{self, programs};
 use crate::{setup, test};
 
 /// What time limits are multiplied by in the machine: a process takes some twenty times as long to start there, a packet
@@ -31,13 +31,13 @@ pub(crate) fn run(only: Option<&str>, filter: Option<&str>) -> Result<Counts> {
     let all = only.map_or_else(|| kernel::SERIES.to_vec(), |series| vec![series]);
     let kernels: Vec<Kernel> = all.into_iter().map(vm::prepare).collect::<Result<_>>()?;
     let agent = test::build_agent()?;
-    let executables = tests::build(&names)?;
-    let how = tests::How { filter, patience: PATIENCE, memory: MEMORY, timeout: TIMEOUT };
+    let executables = programs::build(&names)?;
+    let how = programs::How { filter, patience: PATIENCE, memory: MEMORY, timeout: TIMEOUT };
     let mut total = Counts::default();
     for kernel in kernels {
         let series = kernel.series.clone();
         println!("-- kernel {series}");
-        let counts = tests::run(kernel, &executables, &agent, how).unwrap_or_else(|error| {
+        let counts = programs::run(kernel, &executables, &agent, how).unwrap_or_else(|error| {
             eprintln!("error: kernel {series}: {error:#}");
             Counts::FAILURE
         });

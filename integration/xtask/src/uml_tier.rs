@@ -5,7 +5,7 @@ use std::time::Duration;
 use anyhow::{Result, bail};
 
 use crate::summary::Counts;
-use crate::vm::{self, tests};
+use crate::vm::{self, programs};
 use crate::{setup, test};
 
 /// Those of integration/tests that say something about WireGuard: what they say must be true of either.
@@ -38,7 +38,7 @@ pub(crate) fn run(filter: Option<&str>) -> Result<Counts> {
     }
     let kernel = vm::prepare(vm::uml::SERIES)?;
     let agent = test::build_agent()?;
-    let executables = tests::build(&TESTS.map(str::to_owned))?;
-    let how = tests::How { filter, patience: PATIENCE, memory: MEMORY, timeout: TIMEOUT };
-    tests::run(kernel, &executables, &agent, how)
+    let executables = programs::build(&TESTS.map(str::to_owned))?;
+    let how = programs::How { filter, patience: PATIENCE, memory: MEMORY, timeout: TIMEOUT };
+    programs::run(kernel, &executables, &agent, how)
 }

@@ -10,9 +10,9 @@ mod guest;
 mod initramfs;
 pub(crate) mod kernel;
 mod mirror;
+pub(crate) mod programs;
 mod qemu;
 mod share;
-pub(crate) mod tests;
 pub(crate) mod uml;
 
 use std::ffi::OsString;
