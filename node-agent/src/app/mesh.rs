@@ -138,7 +138,7 @@ impl MeshKeeper {
             previous: &self.spec.members,
         })?;
         guard::note(&self.config.state_dir, &self.spec)?;
-        let Report { done, failed } = converge(&mut self.executor, &self.spec, &keys.keys).await?;
+        let Report { done, failed, .. } = converge(&mut self.executor, &self.spec, &keys.keys).await?;
         for action in &done {
             tracing::info!(?action, "mesh");
         }

@@ -54,7 +54,7 @@ impl MeshKeeper {
             device: plane.device().to_owned(),
             active: EPOCH.plane() == plane,
             epoch,
-            public_key: spec.public_key.to_string(),
+            public_key: spec.public_key.map_or_else(String::new, |key| key.to_string()),
             port: spec.listen_port,
             mtu: observed.devices.get(&plane).map_or(spec.mtu, |device| device.mtu),
             refused_packets: None,

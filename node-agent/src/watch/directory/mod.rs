@@ -25,6 +25,7 @@ mod origin;
 mod pace;
 mod patch;
 mod place;
+mod rotation;
 mod services;
 mod source;
 mod task;
@@ -41,6 +42,7 @@ pub use origin::Origin;
 pub use source::Source;
 pub use task::{TaskError, follow};
 pub use version::version;
+pub use rotation::{Raised, judge, raise, request};
 pub use write::{WriteError, file_name, publish, remove, write};
 
 use gather::Gathered;

@@ -178,12 +178,40 @@ fn only_one_side_begins_and_the_other_follows_the_handshake_or_loses_patience() 
 #[test]
 fn a_new_own_key_comes_only_after_every_peer_of_the_old_one_is_gone() {
     let (mut machine, mut desired) = settled();
-    desired.devices.get_mut(&Plane::Zero).unwrap().public_key = key(8);
+    desired.devices.get_mut(&Plane::Zero).unwrap().public_key = Some(key(8));
     let actions = machine.converge(&desired);
     assert!(
         matches!(&actions[..], [Action::ChangePeers(..), Action::SetKey { .. }, Action::ChangePeers(..)]),
         "{actions:?}"
     );
+    assert_eq!(machine.converge(&desired), []);
+}
+
+#[test]
+fn a_peer_goes_only_after_its_route_has_moved_and_the_key_after_the_peers() {
+    let (mut machine, mut desired) = settled();
+    let mut other = desired.devices[&Plane::Zero].clone();
+    other.public_key = Some(key(9));
+    desired.devices.insert(Plane::One, other);
+    machine.converge(&desired);
+    let zero = desired.devices.get_mut(&Plane::Zero).unwrap();
+    zero.peers.clear();
+    zero.public_key = None;
+    desired.routes = desired
+        .routes
+        .into_iter()
+        .map(|route| match route.via {
+            RouteVia::Plane(_, source) => RouteSpec { via: RouteVia::Plane(Plane::One, source), ..route },
+            RouteVia::Blackhole => route,
+        })
+        .collect();
+    let actions = machine.converge(&desired);
+    let [Action::SetRoute(_), Action::ChangePeers(Plane::Zero, gone), Action::ClearKey(Plane::Zero)] =
+        &actions[..]
+    else {
+        panic!("{actions:?}");
+    };
+    assert_eq!(gone, &[PeerChange::Remove(key(2)), PeerChange::Remove(key(3))]);
     assert_eq!(machine.converge(&desired), []);
 }
 
