@@ -138,8 +138,7 @@ pub fn plan(observed: &ObservedMesh, desired: &MeshSpec, backend: Backend) -> Ve
     }
     let mut last = Vec::new();
     for (plane, spec) in &desired.devices {
-        let device::Steps { before, after } =
-            device::plan(*plane, observed, spec, &desired.sysctls, backend);
+        let device::Steps { before, after } = device::plan(*plane, observed, spec, &desired.sysctls, backend);
         actions.extend(before);
         last.extend(after);
     }

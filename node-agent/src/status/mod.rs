@@ -7,6 +7,6 @@ mod tests;
 
 pub use report::{
     BackendStatus, EndpointStatus, Enforcement, MeshStatus, PeerStatus, PlaneStatus, RetryStatus,
-    StatusReport, TableStatus,
+    RotationStatus, StatusReport, TableStatus, WaitingStatus,
 };
 pub use table::render;

@@ -7,10 +7,7 @@ fn rotating() -> World {
     let mut world = World::seen_by("a");
     let old = key(77);
     world.keys.pairs = Pairs::Agreed(BTreeMap::from([
-        (
-            "b".to_owned(),
-            Pair { keys: PerPlane { zero: None, one: Some(key(5)) }, route: Some(Plane::One) },
-        ),
+        ("b".to_owned(), Pair { keys: PerPlane { zero: None, one: Some(key(5)) }, route: Some(Plane::One) }),
         ("c".to_owned(), Pair { keys: PerPlane { zero: Some(old), one: None }, route: Some(Plane::Zero) }),
     ]));
     world

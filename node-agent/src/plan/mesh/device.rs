@@ -83,8 +83,7 @@ fn key_and_peers(plane: Plane, control: &ObservedControl, spec: &DeviceSpec) -> 
         let (right_key, listen_port) = (control.public_key == Some(public_key), spec.listen_port);
         if !right_key && !peers.is_empty() {
             // With another key alone, packets of sessions under the old one would still be taken.
-            actions
-                .push(Action::ChangePeers(plane, peers.keys().copied().map(PeerChange::Remove).collect()));
+            actions.push(Action::ChangePeers(plane, peers.keys().copied().map(PeerChange::Remove).collect()));
             peers = &nobody;
         }
         if !right_key || control.listen_port != listen_port {

@@ -4,7 +4,8 @@ use super::error::{Duplicate, LoadError};
 use super::items::{Item, Items};
 use super::origin::Origin;
 use crate::model::{
-    EndpointSlice, MeshEpoch, Namespace, NetworkPolicy, Node, ObjectName, Problem, Revocation, RotationRequest,
+    EndpointSlice, MeshEpoch, Namespace, NetworkPolicy, Node, ObjectName, Problem, Revocation,
+    RotationRequest,
 };
 use crate::watch::Kind;
 use crate::watch::object::{Endpoints, PodObject, Read, ServiceObject, Workload, WorkloadKind};

@@ -39,10 +39,10 @@ mod write;
 pub use error::{Duplicate, LoadError, LoadErrors};
 pub use loaded::{Entry, Loaded, PassedOver};
 pub use origin::Origin;
+pub use rotation::{Raised, judge, raise, request};
 pub use source::Source;
 pub use task::{TaskError, follow};
 pub use version::version;
-pub use rotation::{Raised, judge, raise, request};
 pub use write::{WriteError, file_name, publish, remove, write};
 
 use gather::Gathered;

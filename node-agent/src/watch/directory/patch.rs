@@ -51,11 +51,9 @@ pub(super) fn find(last: &Loaded, old: &[Arc<Items>], new: &[Arc<Items>]) -> Opt
         match item.reading.read.as_ref()? {
             Read::Pod(pod) if complete_pod(pod, |node| last.nodes.contains_key(node)) => {}
             Read::Service(service) if complete_service(service) => {}
-            Read::Pod(_)
-            | Read::Service(_)
-            | Read::Node(_)
-            | Read::Workload(_)
-            | Read::Endpoints(_) => return None,
+            Read::Pod(_) | Read::Service(_) | Read::Node(_) | Read::Workload(_) | Read::Endpoints(_) => {
+                return None;
+            }
             _ => {}
         }
         put.insert(key, item.clone());
