@@ -86,6 +86,12 @@ fn the_guard_keeps_pod_traffic_off_the_wire_before_the_agent_has_started() -> Re
         let route = shell(node, &format!("ip route get {unknown} 2>&1 || true"))?;
         ensure!(!route.contains("eth0"), "{unknown}: {route}");
     }
+    // Nor if somebody knows a more direct way.
+    shell(node, "ip route add 10.64.1.5/32 via 192.0.2.1")?;
+    shell(node, "ping -n -c 1 -W 1 10.64.1.5 || true")?;
+    let dropped = shell(node, "nft list counter inet ringfence-lock plaintext")?;
+    ensure!(dropped.contains("packets 1 "), "the lock does not hold: {dropped}");
+    shell(node, "ip route del 10.64.1.5/32")?;
     let manifests = cluster.manifests();
     cluster.nodes[0].start_agent(&manifests)?;
     cluster.nodes[0].wait_ready(LONG)?;

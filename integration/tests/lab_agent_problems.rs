@@ -1,6 +1,6 @@
 //! What cannot be taken as written is shown by `ringfence status`, with file, object and field, and again after a restart.
 use anyhow::{Context, Result, ensure};
-use ringfence_integration::cluster::bank::{bank, reaches};
+use ringfence_integration::cluster::bank::{POLICY, bank, reaches};
 use ringfence_integration::cluster::{Cluster, Node, eventually, in_netns};
 use std::net::{SocketAddr, UdpSocket};
 use std::path::Path;
@@ -8,18 +8,8 @@ use std::time::Duration;
 
 const LONG: Duration = Duration::from_secs(20);
 
-/// Isolates the database by rules of which one peer cannot be understood.
-const POLICY: &str = "
-apiVersion: networking.k8s.io/v1
-kind: NetworkPolicy
-metadata: {name: db, namespace: bank}
-spec:
-  podSelector: {matchLabels: {app: db}}
-  ingress:
-  - from: [{podSelector: {matchLabels: {app: shop}}}]
-    ports: [{port: 5432}]
-  - from: [{ipBlock: {cidr: 10.0.0.0/33}}]
-";
+/// One more rule for the database, with a peer that cannot be understood.
+const ODD_RULE: &str = "  - from: [{ipBlock: {cidr: 10.0.0.0/33}}]\n";
 
 /// A node, by its name behind the others where ages are not known, that claims half of `node-1`'s pods.
 const OVERLAPPING: &str = "
@@ -74,7 +64,7 @@ fn what_cannot_be_understood_or_contradicts_others_is_shown_with_file_object_and
     let mut cloned: serde_json::Value = serde_json::from_str(&published)?;
     cloned["metadata"]["name"] = "z-clone".into();
     cloned["spec"]["nodeUID"] = "clone".into();
-    bank.cluster.write("policy.yaml", POLICY)?;
+    bank.cluster.write("policy.yaml", &format!("{POLICY}{ODD_RULE}"))?;
     bank.cluster.write("late.yaml", OVERLAPPING)?;
     bank.cluster.write("clone.yaml", CLONED)?;
     bank.cluster.write("clone.json", &cloned.to_string())?;

@@ -99,6 +99,11 @@ fn refused(arguments: &[&str]) -> Result<String> {
     Ok(said)
 }
 
+/// The same of questions to an engine.
+fn verdicts_refused(engine: &str, manifests: &str, queries: &str) -> Result<String> {
+    refused(&["policy", "verdicts", "--engine", engine, "--manifests", manifests, "--queries", queries])
+}
+
 fn names(said: &str, words: &[&str]) -> Result<()> {
     for word in words {
         ensure!(said.contains(word), "{word:?} is not named: {said}");
@@ -125,16 +130,7 @@ fn every_command_that_reads_bad_manifests_names_file_object_and_field_and_fails(
         let path = directory.path().to_string_lossy().into_owned();
         let asked = queries(questions.path(), QUESTION)?;
         for engine in ["model", "kernel", "lab"] {
-            let said = refused(&[
-                "policy",
-                "verdicts",
-                "--engine",
-                engine,
-                "--manifests",
-                &path,
-                "--queries",
-                &asked,
-            ])?;
+            let said = verdicts_refused(engine, &path, &asked)?;
             names(&said, &["bad.yaml", bad.object, bad.field])?;
         }
         let said = refused(&["lab", "up", "--name", "bad-input", &path])?;
@@ -170,16 +166,7 @@ fn a_bad_line_of_queries_is_named_by_file_line_and_field() -> Result<()> {
     ] {
         let asked = queries(elsewhere.path(), &format!("{QUESTION}{line}\n{QUESTION}"))?;
         for engine in ["model", "kernel"] {
-            let said = refused(&[
-                "policy",
-                "verdicts",
-                "--engine",
-                engine,
-                "--manifests",
-                &path,
-                "--queries",
-                &asked,
-            ])?;
+            let said = verdicts_refused(engine, &path, &asked)?;
             names(&said, &["queries.jsonl:2", field])?;
         }
     }

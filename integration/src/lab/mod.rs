@@ -6,6 +6,7 @@ mod ask;
 mod capture;
 pub mod cases;
 mod frame;
+mod keys;
 mod talk;
 mod tap;
 mod upgrade;
@@ -135,6 +136,11 @@ impl Lab {
 
     /// Everything on the underlay's wires, from now on.
     pub fn capture(&self) -> Result<Capture> {
+        self.capture_on("underlay", "br0")
+    }
+
+    /// Everything on a device inside, from now on.
+    pub fn capture_on(&self, target: &str, device: &str) -> Result<Capture> {
         // A file of its own: killing `exec` does not end what runs inside, which writes on until the lab is gone.
         let file = self
             .manifests
@@ -142,7 +148,7 @@ impl Lab {
             .join(format!("underlay-{}.pcap", self.captures.replace(self.captures.get() + 1)));
         let path = file.to_string_lossy().into_owned();
         let tcpdump = self
-            .exec("underlay", &["tcpdump", "-U", "-n", "-i", "br0", "-s", "200", "-w", &path])
+            .exec(target, &["tcpdump", "-U", "-n", "-i", device, "-s", "200", "-w", &path])
             .stdout(Stdio::null())
             .stderr(Stdio::null())
             .spawn()

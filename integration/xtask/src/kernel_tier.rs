@@ -70,6 +70,7 @@ fn on(kernel: Kernel, executables: &[PathBuf], agent: OsString, filter: Option<&
         ("CARGO_MANIFEST_DIR".to_owned(), directory.clone().into()), // as cargo sets it for tests
         ("RINGFENCE_LAB_PATIENCE".to_owned(), PATIENCE.into()),
         ("RINGFENCE_WIREGUARD".to_owned(), "kernel".into()),
+        ("RUST_LIB_BACKTRACE".to_owned(), "0".into()),
     ];
     let job = Job {
         kernel,

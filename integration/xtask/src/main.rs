@@ -2,6 +2,7 @@
 
 mod bench;
 mod demo;
+mod failures;
 mod kernel_tier;
 mod lint;
 mod repo;

@@ -3,21 +3,27 @@
 use std::fmt;
 use std::ops::AddAssign;
 
+use crate::failures::{Failure, Failures};
+
 /// Tests that passed and failed. What was ignored counts as failed: nothing is skipped silently.
-#[derive(Debug, Default, Clone, Copy, PartialEq, Eq)]
+#[derive(Debug, Default, Clone, PartialEq, Eq)]
 pub(crate) struct Counts {
     /// Tests, or checks of the lint tier, that passed.
     pub(crate) passed: u64,
     /// Those that failed, were ignored, or never reported.
     pub(crate) failed: u64,
+    /// What those said that said anything.
+    pub(crate) failures: Vec<Failure>,
 }
 
 impl Counts {
     /// One that failed.
-    pub(crate) const FAILURE: Self = Self { passed: 0, failed: 1 };
+    pub(crate) const FAILURE: Self = Self { passed: 0, failed: 1, failures: Vec::new() };
+    /// One that passed.
+    pub(crate) const SUCCESS: Self = Self { passed: 1, failed: 0, failures: Vec::new() };
 
     /// Something ran, and all of it passed.
-    pub(crate) fn is_success(self) -> bool {
+    pub(crate) fn is_success(&self) -> bool {
         self.passed > 0 && self.failed == 0
     }
 }
@@ -26,6 +32,7 @@ impl AddAssign for Counts {
     fn add_assign(&mut self, other: Self) {
         self.passed += other.passed;
         self.failed += other.failed;
+        self.failures.extend(other.failures);
     }
 }
 
@@ -39,6 +46,7 @@ impl fmt::Display for Counts {
 #[derive(Debug, Default)]
 pub(crate) struct Libtest {
     counts: Counts,
+    failures: Failures,
     /// A binary has begun and not yet reported.
     open: bool,
 }
@@ -47,6 +55,7 @@ impl Libtest {
     /// Takes the next line; says what is wrong with it, if it means that tests did not run.
     pub(crate) fn line(&mut self, line: &str) -> Option<String> {
         let line = line.trim_end();
+        self.failures.line(line);
         if is_opening(line) {
             return self.begin();
         }
@@ -60,6 +69,7 @@ impl Libtest {
 
     /// The sums; `exited_well` is whether the runner itself reported success.
     pub(crate) fn finish(mut self, exited_well: bool) -> (Counts, Option<String>) {
+        self.counts.failures = self.failures.finish();
         if self.open {
             self.counts.failed += 1;
             return (
@@ -120,6 +130,10 @@ mod tests {
     const OK: &str =
         "test result: ok. 5 passed; 0 failed; 0 ignored; 0 measured; 2 filtered out; finished in 0.00s";
 
+    fn counts(passed: u64, failed: u64) -> Counts {
+        Counts { passed, failed, failures: Vec::new() }
+    }
+
     fn read(lines: &[&str], exited_well: bool) -> (Counts, Option<String>) {
         let mut libtest = Libtest::default();
         for line in lines {
@@ -131,30 +145,30 @@ mod tests {
     #[test]
     fn results_of_several_binaries_are_summed() {
         let failed = "test result: FAILED. 1 passed; 2 failed; 0 ignored; 0 measured; 0 filtered out; finished in 1.2s";
-        let (counts, _) = read(&["running 5 tests", OK, "", "running 3 tests", failed], false);
-        assert_eq!(counts, Counts { passed: 6, failed: 2 });
+        let (sums, _) = read(&["running 5 tests", OK, "", "running 3 tests", failed], false);
+        assert_eq!(sums, counts(6, 2));
     }
 
     #[test]
     fn a_binary_that_crashes_counts_as_failed() {
-        let (counts, note) = read(&["running 5 tests", OK, "running 3 tests", "test a ... ok"], false);
-        assert_eq!(counts, Counts { passed: 5, failed: 1 });
+        let (sums, note) = read(&["running 5 tests", OK, "running 3 tests", "test a ... ok"], false);
+        assert_eq!(sums, counts(5, 1));
         assert!(note.is_some());
-        let (counts, _) = read(&["running 3 tests", "running 5 tests", OK], false);
-        assert_eq!(counts, Counts { passed: 5, failed: 1 });
+        let (sums, _) = read(&["running 3 tests", "running 5 tests", OK], false);
+        assert_eq!(sums, counts(5, 1));
     }
 
     #[test]
     fn a_build_that_fails_counts_as_failed() {
         assert_eq!(read(&[], false).0, Counts::FAILURE);
-        assert_eq!(read(&["running 5 tests", OK], false).0, Counts { passed: 5, failed: 1 });
+        assert_eq!(read(&["running 5 tests", OK], false).0, counts(5, 1));
     }
 
     #[test]
     fn ignored_tests_count_as_failed() {
         let ignored =
             "test result: ok. 4 passed; 0 failed; 1 ignored; 0 measured; 0 filtered out; finished in 0.00s";
-        assert_eq!(read(&["running 5 tests", ignored], true).0, Counts { passed: 4, failed: 1 });
+        assert_eq!(read(&["running 5 tests", ignored], true).0, counts(4, 1));
     }
 
     #[test]

@@ -87,12 +87,15 @@ pub(crate) fn run(args: &Args) -> Result<ExitCode> {
             eprintln!("error: tier {} ran no test", tier.name());
         }
         succeeded &= counts.is_success();
-        total += counts;
         let line = format!("tier {}: {counts} in {} s", tier.name(), began.elapsed().as_secs());
+        total += counts;
         println!("{line}");
         lines.push(line);
     }
     println!("== summary, after {} s", started.elapsed().as_secs());
+    for failure in &total.failures {
+        println!("{failure}");
+    }
     for line in lines {
         println!("{line}");
     }
@@ -130,7 +133,8 @@ impl Wanted<'_> {
     /// `cargo test`, told so.
     fn cargo(self) -> Result<Command> {
         let mut cargo = repo::cargo()?;
-        cargo.arg("test");
+        // What an error says is repeated at the end; where it was made would bury it.
+        cargo.arg("test").env("RUST_LIB_BACKTRACE", "0");
         if self.long {
             cargo.env("RINGFENCE_LONG", "1");
         }

@@ -204,6 +204,7 @@ fn concerns_keys(step: &Step) -> bool {
         | Step::AddRule(_)
         | Step::DeleteRule(_)
         | Step::ReplaceNat(_)
+        | Step::ReplaceLock(_)
         | Step::SetSysctl { .. }
         | Step::SetMtu(..)
         | Step::AddAddress(..)

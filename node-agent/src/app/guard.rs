@@ -1,9 +1,9 @@
 //! Between boot and the agent's first breath: nothing to a pod of the cluster may leave in the clear. The agent notes the
 //! cluster's pod CIDRs on disk; `ringfence guard`, run early at boot, makes blackhole routes of them, the same that the
-//! agent keeps behind its routes onto the mesh.
-use crate::apply::guard::set_blackholes;
+//! agent keeps behind its routes onto the mesh, and locks them against routes of others that lead elsewhere.
+use crate::apply::guard::{set_blackholes, set_lock};
 use crate::apply::mesh::MeshApplyError;
-use crate::mesh::spec::{MeshSpec, RouteSpec, RouteVia};
+use crate::mesh::spec::{LockSpec, MeshSpec, RouteSpec, RouteVia};
 use ipnetwork::IpNetwork;
 use serde::{Deserialize, Serialize};
 use std::collections::BTreeSet;
@@ -17,6 +17,9 @@ const FILE: &str = "guard.json";
 #[derive(Clone, PartialEq, Eq, Debug, Default, Serialize, Deserialize)]
 struct Guard {
     blackholes: BTreeSet<Blackhole>,
+    /// Absent where an older agent wrote.
+    #[serde(default)]
+    lock: LockSpec,
 }
 
 #[derive(Clone, PartialEq, Eq, PartialOrd, Ord, Debug, Serialize, Deserialize)]
@@ -37,12 +40,12 @@ pub enum GuardError {
         /// Why.
         source: io::Error,
     },
-    /// A route could not be made.
+    /// A route or the lock could not be made.
     #[error(transparent)]
-    Route(#[from] MeshApplyError),
+    Apply(#[from] MeshApplyError),
 }
 
-/// Notes the blackholes of `mesh`, if they are others than those noted.
+/// Notes the blackholes and the lock of `mesh`, if they are others than those noted.
 ///
 /// # Errors
 /// [`GuardError::File`].
@@ -52,6 +55,7 @@ pub(super) fn note(state_dir: &Path, mesh: &MeshSpec) -> Result<(), GuardError> 
         blackholes: blackholes
             .map(|r| Blackhole { table: r.table, destination: r.destination, metric: r.metric })
             .collect(),
+        lock: mesh.lock.clone(),
     };
     let path = state_dir.join(FILE);
     if read(&path).is_ok_and(|noted| noted == guard) {
@@ -67,7 +71,8 @@ pub(super) fn note(state_dir: &Path, mesh: &MeshSpec) -> Result<(), GuardError> 
     write().map_err(|source| GuardError::File { path: path.clone(), source })
 }
 
-/// Makes the routes that were noted; a node that never had an agent needs none. Returns how many there are.
+/// Makes the routes and the lock that were noted; a node that never had an agent needs none. Returns how many routes there
+/// are. They come first, so they stand even where there is no `nft` program.
 ///
 /// # Errors
 /// [`GuardError`].
@@ -85,6 +90,7 @@ pub async fn install(state_dir: &Path) -> Result<usize, GuardError> {
     };
     let routes: Vec<RouteSpec> = guard.blackholes.iter().map(route).collect();
     set_blackholes(&routes).await?;
+    set_lock(PathBuf::from("nft"), &guard.lock).await?;
     Ok(guard.blackholes.len())
 }
 

@@ -33,6 +33,14 @@ impl MeshKeeper {
         }
     }
 
+    /// Packets that the third lock kept from leaving in the clear. If nft cannot be asked, that is noted in `errors`.
+    pub(super) async fn locked(&self, errors: &mut Vec<String>) -> u64 {
+        self.executor.locked_packets().await.unwrap_or_else(|e| {
+            errors.push(e.to_string());
+            0
+        })
+    }
+
     /// Nodes that were refused, and why.
     pub(super) fn refused(&self) -> BTreeMap<String, String> {
         self.spec.refused.clone()
@@ -57,6 +65,7 @@ impl MeshKeeper {
             active: self.rotation.as_ref().is_some_and(|r| r.state.mesh_epoch().plane() == plane),
             epoch,
             public_key: spec.public_key.map_or_else(String::new, |key| key.to_string()),
+            key_age_seconds: self.rotation.as_ref().and_then(|rotation| rotation.age(plane)),
             port: spec.listen_port,
             mtu: observed.devices.get(&plane).map_or(spec.mtu, |device| device.mtu),
             refused_packets: None,

@@ -19,8 +19,10 @@ impl Reconciler {
             next_milliseconds: u64::try_from(next.as_millis()).unwrap_or(u64::MAX),
         });
         let mesh = MeshStatus { retry, ..self.mesh.status(&mut errors).await };
+        let locked = self.mesh.locked(&mut errors).await;
         let datapath = self.enforcer.datapath.lock().await;
-        let (drops, counters) = counters(&datapath, &mut errors);
+        let (mut drops, counters) = counters(&datapath, &mut errors);
+        *drops.entry(Reason::Plaintext.name().to_owned()).or_default() += locked;
         let tables = self.enforcer.enforced();
         let mut problems = self.known.problems.to_vec();
         problems.extend(self.enforcer.problems().iter().cloned().map(|problem| self.located(problem)));
@@ -33,6 +35,7 @@ impl Reconciler {
         StatusReport {
             node: self.config.node.clone(),
             version: env!("CARGO_PKG_VERSION").to_owned(),
+            source: format!("dir:{}", self.config.source.display()),
             ready: self.readiness.is_ready(),
             waiting_for,
             enforcement: Enforcement {

@@ -1,8 +1,10 @@
-//! Blackholes without anything else of the mesh: what `ringfence guard` makes at boot.
+//! Blackholes and the lock without anything else of the mesh: what `ringfence guard` makes at boot.
+use super::lock::Lock;
 use super::mesh_error::MeshApplyError;
 use super::netlink::connect;
 use super::route;
-use crate::mesh::spec::{RouteSpec, RouteVia};
+use crate::mesh::spec::{LockSpec, RouteSpec, RouteVia};
+use std::path::PathBuf;
 
 /// Makes these routes as blackholes, whatever they lead to.
 ///
@@ -14,4 +16,12 @@ pub async fn set_blackholes(routes: &[RouteSpec]) -> Result<(), MeshApplyError> 
         route::set(&handle, &RouteSpec { via: RouteVia::Blackhole, ..spec.clone() }, None).await?;
     }
     Ok(())
+}
+
+/// Locks what `lock` says by the `nft` program of this name.
+///
+/// # Errors
+/// [`MeshApplyError::Nft`].
+pub async fn set_lock(nft: PathBuf, lock: &LockSpec) -> Result<(), MeshApplyError> {
+    Lock::new(nft).replace(lock).await
 }

@@ -1,13 +1,15 @@
 //! The executor of the mesh: observes, plans, and carries the plan out in the network namespace of its process.
 use super::link::{self, Link};
+use super::lock::Lock;
 use super::mesh_actions::plane_of;
 pub use super::mesh_error::MeshApplyError;
-use super::nat::Nat;
+use super::nat_script;
 use super::netlink::connect;
+use super::nft::Table;
 use super::observe::{self, Peers};
 use super::{address, route, rule, sysctl};
 use crate::mesh::UnderlayFacts;
-use crate::mesh::spec::MeshSpec;
+use crate::mesh::spec::{MeshSpec, NatSpec};
 use crate::plan::mesh::{Action, Backend, ObservedDevice, ObservedMesh, plan};
 use crate::userspace;
 use futures::future::BoxFuture;
@@ -80,7 +82,8 @@ pub struct MeshExecutor {
     pub(super) config: MeshExecutorConfig,
     pub(super) handle: Handle,
     pub(super) backend: Backend,
-    pub(super) nat: Nat,
+    pub(super) lock: Lock,
+    pub(super) nat: Table<NatSpec>,
     pub(super) programs: Arc<dyn Programs>,
     /// Index of the device that has its programs, by plane.
     pub(super) attached: BTreeMap<Plane, u32>,
@@ -113,10 +116,11 @@ impl MeshExecutor {
     ) -> Result<Self, MeshApplyError> {
         let handle = connect().map_err(MeshApplyError::io("open", "a netlink socket"))?;
         let backend = super::mesh_backend::choose(&handle, config.backend).await?;
-        let nat = Nat::new(config.nft.clone());
+        let lock = Lock::new(config.nft.clone());
+        let nat = Table::new(config.nft.clone(), nat_script::TABLE);
         let (attached, links, peers) = (BTreeMap::new(), BTreeMap::new(), Peers::default());
         let blank = BTreeSet::new();
-        Ok(Self { config, handle, backend, nat, programs, attached, links, blank, peers })
+        Ok(Self { config, handle, backend, lock, nat, programs, attached, links, blank, peers })
     }
 
     /// Which WireGuard is used.
@@ -150,6 +154,15 @@ impl MeshExecutor {
         }
     }
 
+    /// Packets that would have left in the clear and were dropped because of the device they were to leave by, since the
+    /// lock was made.
+    ///
+    /// # Errors
+    /// When nft cannot be asked.
+    pub async fn locked_packets(&self) -> Result<u64, MeshApplyError> {
+        self.lock.caught().await
+    }
+
     /// What there is now of what `spec` asks for.
     ///
     /// # Errors
@@ -162,6 +175,7 @@ impl MeshExecutor {
             routes: route::list(&self.handle, &planes).await?,
             rules: rule::list(&self.handle).await?,
             sysctls: sysctl::read(spec.sysctls.keys()),
+            lock: self.lock.observe().await?,
             nat: self.nat.observe().await?,
             devices: BTreeMap::new(),
         };

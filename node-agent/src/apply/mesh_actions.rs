@@ -2,7 +2,7 @@
 use super::link;
 use super::mesh::{MeshExecutor, MeshExecutorConfig, PrivateKeys};
 use super::mesh_error::MeshApplyError;
-use super::{address, route, rule, sysctl, wireguard};
+use super::{address, nat_script, route, rule, sysctl, wireguard};
 use crate::mesh::spec::RouteVia;
 use crate::plan::mesh::{Action, Backend};
 use crate::userspace::{self, SpawnConfig};
@@ -26,7 +26,8 @@ impl MeshExecutor {
             Action::DeleteRoute(route) => route::delete(handle, route).await,
             Action::AddRule(rule) => rule::add(handle, rule).await,
             Action::DeleteRule(rule) => rule::delete(handle, rule).await,
-            Action::ReplaceNat(nat) => self.nat.replace(nat).await,
+            Action::ReplaceLock(lock) => self.lock.replace(lock).await,
+            Action::ReplaceNat(nat) => self.nat.replace(nat, &nat_script::script(nat)).await,
             Action::SetSysctl { path, value } => sysctl::write(path, value),
             Action::DeleteDevice(plane) => self.delete(*plane).await,
             Action::CreateDevice { plane, mtu } => self.create(*plane, *mtu).await,

@@ -38,7 +38,7 @@ async fn kernel_has_wireguard(handle: &Handle) -> Result<bool, MeshApplyError> {
 }
 
 impl MeshExecutor {
-    /// Takes everything of the mesh away: devices, processes, routes, rules, NAT. Forwarding stays on.
+    /// Takes everything of the mesh away: devices, processes, routes, rules, NAT, the lock. Forwarding stays on.
     ///
     /// # Errors
     /// The first of what could not be removed; the rest is removed all the same.
@@ -64,6 +64,7 @@ impl MeshExecutor {
             Err(error) => results.push(Err(error)),
         }
         results.push(self.nat.remove().await);
+        results.push(self.lock.remove().await);
         results.into_iter().collect()
     }
 }

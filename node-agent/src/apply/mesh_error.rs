@@ -28,7 +28,7 @@ pub enum MeshApplyError {
         source: io::Error,
     },
     /// `nft` refused.
-    #[error("cannot {operation} table inet ringfence: {reason}")]
+    #[error("cannot {operation} an nftables table of ours: {reason}")]
     Nft {
         /// What was tried.
         operation: &'static str,

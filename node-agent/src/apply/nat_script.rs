@@ -1,4 +1,4 @@
-//! Our nftables table as a script for `nft -f`: which packets keep which source.
+//! Our nftables table of sources as a script for `nft -f`: which packets keep which source.
 //!
 //! One chain, just before kube-proxy's postrouting (priority 100). A packet whose source is decided here, also when it
 //! stays as it is, never reaches a masquerade behind: the kernel stops asking NAT chains once the source is decided
@@ -7,6 +7,7 @@
 #[cfg(test)]
 mod tests;
 
+use super::nft::{cleared, set};
 use crate::mesh::spec::NatSpec;
 use ipnetwork::IpNetwork;
 use ringfence_keyring::Plane;
@@ -53,7 +54,7 @@ const FAMILIES: [Family; 2] = [
 
 /// The script: one transaction that puts the table in the place of whatever has its name.
 pub(super) fn script(nat: &NatSpec) -> String {
-    let mut text = format!("table inet {TABLE}\ndelete table inet {TABLE}\ntable inet {TABLE} {{\n");
+    let mut text = format!("{}table inet {TABLE} {{\n", cleared(TABLE));
     for family in &FAMILIES {
         hairpin_set(&mut text, family, nat);
     }
@@ -95,7 +96,7 @@ fn onto_mesh(text: &mut String, family: &Family, nat: &NatSpec) {
     if let Some(source) = node.or(transit) {
         let _ = writeln!(text, "meta nfproto {protocol} fib saddr type local snat {word} to {source}");
     }
-    if let Some(local) = set(nat.local_pod_cidrs.iter().copied(), family) {
+    if let Some(local) = set(nat.local_pod_cidrs.iter().copied(), family.v4) {
         let _ = writeln!(text, "{word} saddr {local} snat {word} to {word} saddr");
     }
     // Clients of a NodePort: nobody on the mesh knows them, so the answer could not come back.
@@ -107,28 +108,17 @@ fn onto_mesh(text: &mut String, family: &Family, nat: &NatSpec) {
 /// What leaves to a local pod, or out of the cluster.
 fn elsewhere(text: &mut String, family: &Family, nat: &NatSpec) {
     let word = family.word;
-    let Some(local) = set(nat.local_pod_cidrs.iter().copied(), family) else { return };
+    let Some(local) = set(nat.local_pod_cidrs.iter().copied(), family.v4) else { return };
     // Through a NodePort or hostPort of this node, which would be masqueraded: the answer passes here anyway, so the
     // backend may see the pod that it is.
-    if let Some(cluster) = set(nat.cluster_pod_cidrs.iter().copied(), family) {
+    if let Some(cluster) = set(nat.cluster_pod_cidrs.iter().copied(), family.v4) {
         let _ = writeln!(text, "{word} saddr {cluster} {word} daddr {local} snat {word} to {word} saddr");
     }
     let nodes = nat.node_addresses.iter().chain(&nat.peer_addresses).copied().map(IpNetwork::from);
     let special = family.special.iter().filter_map(|network| network.parse().ok());
     let inside =
         nat.cluster_pod_cidrs.iter().chain(&nat.local_pod_cidrs).copied().chain(nodes).chain(special);
-    if let Some(inside) = set(inside, family) {
+    if let Some(inside) = set(inside, family.v4) {
         let _ = writeln!(text, "{word} saddr {local} {word} daddr != {inside} masquerade");
     }
-}
-
-/// Networks of one family as an anonymous set. nft refuses members that overlap, so those within others are left out.
-fn set(networks: impl Iterator<Item = IpNetwork>, family: &Family) -> Option<String> {
-    let networks: BTreeSet<IpNetwork> = networks.filter(|network| network.is_ipv4() == family.v4).collect();
-    let covered = |inner: &IpNetwork| {
-        networks.iter().any(|outer| outer.prefix() < inner.prefix() && outer.contains(inner.network()))
-    };
-    let outer: Vec<String> =
-        networks.iter().filter(|network| !covered(network)).map(IpNetwork::to_string).collect();
-    (!outer.is_empty()).then(|| format!("{{ {} }}", outer.join(", ")))
 }

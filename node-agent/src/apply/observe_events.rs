@@ -1,6 +1,6 @@
 //! What others change: notifications of the kernel, so that it is mended at once.
-use super::nat::NETLINK_NETFILTER;
 use super::netlink::PROTOCOL;
+use super::nft::NETLINK_NETFILTER;
 use futures::StreamExt;
 use nix::errno::Errno;
 use ringfence_keyring::Plane;

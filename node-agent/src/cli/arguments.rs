@@ -1,4 +1,5 @@
 //! What can be asked on the command line.
+use super::keys::{AuditCommand, KeysCommand};
 use super::lab::LabCommand;
 use crate::apply::mesh::BackendChoice;
 use crate::lab::Lab;
@@ -10,7 +11,8 @@ use std::path::PathBuf;
 use std::time::Duration;
 
 const EXIT_CODES: &str = "Exit codes:\n  0  done; for `status`: the node is ready\n  1  failed; the reason is on standard error\n  2  \
-                          the command line makes no sense\n  3  `status`: the agent answers, but the node is not ready";
+                          the command line makes no sense\n  3  `status`: the agent answers, but the node is not ready; `audit verify`: a log was changed\n  4  \
+                          `keys rotate --wait`, `keys revoke`, `keys admit`: it has not ended in time, and goes on";
 
 /// Encrypts pod traffic between nodes and lets only permitted pods talk to each other.
 #[derive(Debug, Parser)]
@@ -41,6 +43,18 @@ pub(super) enum Command {
         /// What to do.
         #[command(subcommand)]
         command: LabCommand,
+    },
+    /// Keys of nodes: show, rotate, revoke
+    Keys {
+        /// What to do.
+        #[command(subcommand)]
+        command: KeysCommand,
+    },
+    /// The record of what became of keys
+    Audit {
+        /// What to do.
+        #[command(subcommand)]
+        command: AuditCommand,
     },
     /// Ask what policies say
     Policy {

@@ -1,5 +1,6 @@
 //! The whole compilation.
 use super::input::MeshInput;
+use super::lock::lock;
 use super::members::{Member, Members, judge};
 use super::nat::{nat, transit};
 use super::net::{Family, covers, masked};
@@ -42,12 +43,14 @@ pub fn compile(input: &MeshInput<'_>) -> Result<MeshSpec, MeshError> {
     cidrs.extend(members.accepted.values().flat_map(|member| member.pod_cidrs.iter().copied()));
     let cluster = cluster(&input.config.cluster_cidrs, cidrs);
     let sources = sources(input, own, &mut warnings);
-    let others = nodes.values().map(Arc::as_ref).filter(|node| node.name != own.name).collect();
+    let others: Vec<&Node> = nodes.values().map(Arc::as_ref).filter(|node| node.name != own.name).collect();
+    let lock = lock(own, &others, &local, &cluster);
     let planes = planes(input, &members, &devices);
     let routes = Routes { planes: &planes, others, own, sources: &sources, cluster: &cluster };
     Ok(MeshSpec {
         routes: routes.all(&members),
         rules: rules(&local),
+        lock,
         nat: nat(input.snapshot, own, &local, &cluster, &members, &sources),
         sysctls: sysctls(),
         members: members

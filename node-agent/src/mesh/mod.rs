@@ -13,6 +13,7 @@
 mod compile;
 mod input;
 pub mod kernels;
+mod lock;
 mod members;
 mod nat;
 mod net;

@@ -3,6 +3,7 @@
 use crate::model::Problem;
 use ipnetwork::IpNetwork;
 use ringfence_keyring::{Plane, PublicKey};
+use serde::{Deserialize, Serialize};
 use std::collections::{BTreeMap, BTreeSet};
 use std::net::{IpAddr, SocketAddr};
 
@@ -26,6 +27,8 @@ pub struct MeshSpec {
     pub routes: BTreeSet<RouteSpec>,
     /// Policy rules we own.
     pub rules: BTreeSet<RuleSpec>,
+    /// What must not leave but by the mesh, whatever routes say.
+    pub lock: LockSpec,
     /// Source address translation before kube-proxy's postrouting.
     pub nat: NatSpec,
     /// Files below `/proc/sys`, as in `net/ipv4/ip_forward`, with their values.
@@ -112,7 +115,18 @@ pub struct RuleSpec {
     pub priority: u32,
 }
 
-/// Inputs of our nftables table.
+/// What leaves by the mesh or not at all, even where routes of others lead elsewhere: inputs of a second nftables table.
+#[derive(Clone, PartialEq, Eq, Debug, Default, Serialize, Deserialize)]
+pub struct LockSpec {
+    /// All pod CIDRs of the cluster.
+    pub cluster: BTreeSet<IpNetwork>,
+    /// This node's pod CIDRs, which lead to its own pods by devices of any name.
+    pub local: BTreeSet<IpNetwork>,
+    /// Addresses of all other nodes, believed or not, that are not also ours. Only pods must not reach them beside the mesh.
+    pub nodes: BTreeSet<IpAddr>,
+}
+
+/// Inputs of our nftables table of sources.
 #[derive(Clone, PartialEq, Eq, Debug, Default)]
 pub struct NatSpec {
     /// All pod CIDRs of the cluster.

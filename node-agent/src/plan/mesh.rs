@@ -1,6 +1,6 @@
 //! What has to be done so that the mesh becomes what it shall be, in an order in which no moment is wrong.
 //!
-//! 1. Blackholes and rules, so that whatever is not there yet is dropped, not sent in the clear.
+//! 1. Blackholes, rules and the lock, so that whatever is not there yet is dropped, not sent in the clear.
 //! 2. NAT, so that the first packet onto the mesh has the right source.
 //! 3. Devices: programs before key, peers and `up`.
 //! 4. Routes onto the devices (a plane switch is a replacement in place).
@@ -14,7 +14,7 @@ mod tests;
 
 pub use observed::{DeviceKind, ObservedControl, ObservedDevice, ObservedMesh, ObservedPeer, ObservedRoute};
 
-use crate::mesh::spec::{MeshSpec, NatSpec, RouteSpec, RouteVia, RuleSpec};
+use crate::mesh::spec::{LockSpec, MeshSpec, NatSpec, RouteSpec, RouteVia, RuleSpec};
 use ipnetwork::IpNetwork;
 use ringfence_keyring::{Plane, PublicKey};
 use std::collections::BTreeSet;
@@ -50,7 +50,9 @@ pub enum Action {
     AddRule(RuleSpec),
     /// Removes one of our rules.
     DeleteRule(RuleSpec),
-    /// Replaces our nftables table as a whole.
+    /// Replaces what our nftables table locks.
+    ReplaceLock(LockSpec),
+    /// Replaces our nftables table of sources as a whole.
     ReplaceNat(NatSpec),
     /// Writes a file below `/proc/sys`.
     SetSysctl {
@@ -133,6 +135,9 @@ pub fn plan(observed: &ObservedMesh, desired: &MeshSpec, backend: Backend) -> Ve
         .partition(|route| route.via == RouteVia::Blackhole);
     actions.extend(blackholes.into_iter().cloned().map(Action::SetRoute));
     actions.extend(desired.rules.difference(&observed.rules).cloned().map(Action::AddRule));
+    if observed.lock.as_ref() != Some(&desired.lock) {
+        actions.push(Action::ReplaceLock(desired.lock.clone()));
+    }
     if observed.nat.as_ref() != Some(&desired.nat) {
         actions.push(Action::ReplaceNat(desired.nat.clone()));
     }

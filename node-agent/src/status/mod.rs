@@ -9,4 +9,5 @@ pub use report::{
     BackendStatus, EndpointStatus, Enforcement, MeshStatus, PeerStatus, PlaneStatus, RetryStatus,
     RotationStatus, StatusReport, TableStatus, WaitingStatus,
 };
+pub(crate) use table::columns;
 pub use table::render;

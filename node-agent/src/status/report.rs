@@ -12,6 +12,9 @@ pub struct StatusReport {
     pub node: String,
     /// Version of the agent.
     pub version: String,
+    /// Where its objects come from, as it was told.
+    #[serde(default)]
+    pub source: String,
     /// Whether every watch has synced, tables are programmed and the mesh stands.
     pub ready: bool,
     /// What is missing until it is ready.
@@ -153,6 +156,9 @@ pub struct PlaneStatus {
     pub epoch: u64,
     /// Public key, base64.
     pub public_key: String,
+    /// Seconds since it was made.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub key_age_seconds: Option<u64>,
     /// UDP port.
     pub port: u16,
     /// Bytes.

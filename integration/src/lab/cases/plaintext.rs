@@ -94,7 +94,7 @@ fn nothing_in_the_clear(lab: &Lab, capture: &Capture, when: &str) -> Result<()> 
         &seen[..seen.len().min(5)]
     );
     for node in NODES {
-        // The second lock had nothing to do: routing kept such packets away.
+        // The second lock and the third had nothing to do: routing kept such packets away.
         if let Ok(status) = lab.status(node) {
             ensure!(status.plaintext == 0, "{when}: {node} counts {} packets", status.plaintext);
         }

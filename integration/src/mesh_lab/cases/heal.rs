@@ -6,7 +6,7 @@ use ringfence_keyring::Plane;
 use std::time::Duration;
 
 /// Each with the command that shows it, broken by a stranger.
-const BREAKAGES: [(&str, &str); 13] = [
+const BREAKAGES: [(&str, &str); 15] = [
     ("a route onto the mesh is deleted", "ip route del 10.244.2.0/24"),
     ("a route is bent to another device", "ip route replace 10.244.2.0/24 dev eth0 metric 100"),
     ("an IPv6 route is deleted", "ip -6 route del fd00:10:244:2::/64"),
@@ -17,6 +17,8 @@ const BREAKAGES: [(&str, &str); 13] = [
     ("the nftables table is deleted", "nft delete table inet ringfence"),
     ("a chain is emptied", "nft flush chain inet ringfence mesh"),
     ("every nftables rule is flushed", "nft flush ruleset"),
+    ("the lock is deleted", "nft delete table inet ringfence-lock"),
+    ("the lock is opened", "nft flush chain inet ringfence-lock postrouting"),
     ("the device is set down", "ip link set rf-wg0 down"),
     ("the MTU is lowered", "ip link set rf-wg0 mtu 1280"),
     ("the device is deleted", "ip link del rf-wg0"),
@@ -37,7 +39,8 @@ pub fn everything(lab: &MeshLab) -> Result<()> {
             "ip -6 route show table all proto 158",
             "ip rule show",
             "ip -6 rule show",
-            "nft -s list ruleset",
+            "nft -s list table inet ringfence",
+            "nft -s list table inet ringfence-lock",
         ] {
             let output = node.netns.run(line).unwrap_or_default();
             // Index and queue state of a device made anew differ.

@@ -126,7 +126,11 @@ pub fn towards_the_unknown(lab: &MeshLab) -> Result<()> {
 pub fn capture_sees_plaintext(lab: &MeshLab) -> Result<()> {
     tempt(lab)?;
     let node = lab.node(1)?;
-    for line in ["ip route del blackhole 10.244.0.0/16", "ip -6 route del blackhole fd00:10:244::/48"] {
+    for line in [
+        "nft delete table inet ringfence-lock",
+        "ip route del blackhole 10.244.0.0/16",
+        "ip -6 route del blackhole fd00:10:244::/48",
+    ] {
         node.netns.run(line)?;
     }
     let seen = watched(lab, || {

@@ -80,15 +80,7 @@ fn told(known: &Known, record: &Record) -> Result<bool> {
     if ends.from == ends.to && renamed {
         return Ok(false);
     }
-    let back = Ends {
-        from: ends.to.clone(),
-        source: ends.target,
-        to: ends.from.clone(),
-        target: ends.source,
-        unknown: false,
-        away: false,
-        lawless: false,
-    };
+    let back = ends.reversed();
     let t = record.transport;
     let answer = Shape::Whole(Transport { from: t.to, to: t.from, ..t });
     if known.judge(&back, answer, t.from)?.egress != Tri::Maybe {

@@ -52,6 +52,21 @@ pub struct Ends {
     pub lawless: bool,
 }
 
+impl Ends {
+    /// Of a packet of the receiver's own to the sender, straight.
+    pub fn reversed(&self) -> Self {
+        Self {
+            from: self.to.clone(),
+            source: self.target,
+            to: self.from.clone(),
+            target: self.source,
+            unknown: false,
+            away: false,
+            lawless: false,
+        }
+    }
+}
+
 /// What is said of each direction.
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
 pub struct Judged {

@@ -123,15 +123,7 @@ impl Oracle {
         if role != Role::Middle || flow.protocol != 6 {
             return Ok(Excuse::NONE.judged);
         }
-        let back = Ends {
-            from: ends.to.clone(),
-            source: ends.target,
-            to: ends.from.clone(),
-            target: ends.source,
-            unknown: false,
-            away: false,
-            lawless: false,
-        };
+        let back = ends.reversed();
         let transport = Transport { protocol: 6, from: flow.dst.1, to: flow.src.1, kind: 2 };
         let back = self.known.judge(&back, Shape::Whole(transport), flow.src.1)?;
         let maybe = |tri: Tri| if tri == Tri::No { Tri::No } else { Tri::Maybe };

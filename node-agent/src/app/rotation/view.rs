@@ -84,6 +84,13 @@ impl Rotation {
         }
     }
 
+    /// Seconds since our key on a plane was made.
+    pub(in crate::app) fn age(&self, plane: Plane) -> Option<u64> {
+        let file = self.store.path().join(format!("{}.key", plane.device()));
+        let made = std::fs::metadata(file).ok()?.modified().ok()?;
+        Some(made.elapsed().unwrap_or_default().as_secs())
+    }
+
     /// The epoch of our key on a plane.
     pub(in crate::app) fn epoch(&self, plane: Plane) -> Option<u64> {
         self.keys.get(plane).as_ref().map(|key| key.epoch().get())

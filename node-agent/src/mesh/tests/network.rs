@@ -174,3 +174,17 @@ fn nat_knows_local_pods_by_address_and_the_transit_address_of_each_family() {
     assert_eq!(nat.cluster_pod_cidrs, world.config.cluster_cidrs);
     assert_eq!(nat.peer_addresses.len(), 4);
 }
+
+#[test]
+fn all_pods_are_locked_but_our_own_and_every_other_nodes_addresses_are_known_to_be_nodes() {
+    let mut world = World::seen_by("a");
+    // Refused, for its CIDRs are b's: it is a node all the same.
+    world.edit("c", |node| node.pod_cidrs = vec![net("10.244.2.0/24")]);
+    // An address that two Node objects name is ours.
+    world.edit("b", |node| node.addresses.push(ip("192.0.2.1")));
+    let lock = world.compile().lock;
+    assert_eq!(lock.cluster, world.config.cluster_cidrs);
+    assert_eq!(lock.local, BTreeSet::from([net("10.244.1.0/24"), net("fd00:10:244:1::/64")]));
+    let nodes = ["192.0.2.2", "192.0.2.3", "2001:db8::2", "2001:db8::3"];
+    assert_eq!(lock.nodes, nodes.into_iter().map(ip).collect());
+}

@@ -1,5 +1,5 @@
 //! What was found on the node, as plain values.
-use crate::mesh::spec::{NatSpec, RouteSpec, RouteVia, RuleSpec};
+use crate::mesh::spec::{LockSpec, NatSpec, RouteSpec, RouteVia, RuleSpec};
 use ipnetwork::IpNetwork;
 use ringfence_keyring::{Plane, PublicKey};
 use std::collections::{BTreeMap, BTreeSet};
@@ -17,7 +17,9 @@ pub struct ObservedMesh {
     pub rules: BTreeSet<RuleSpec>,
     /// Files below `/proc/sys` that are there.
     pub sysctls: BTreeMap<String, String>,
-    /// What our nftables table does; `None` if it is not there or not as we made it.
+    /// What our nftables table locks; `None` if it is not there or not as we made it.
+    pub lock: Option<LockSpec>,
+    /// What our nftables table of sources does; `None` if it is not there or not as we made it.
     pub nat: Option<NatSpec>,
 }
 

@@ -95,6 +95,7 @@ impl Machine {
             Action::DeleteRoute(route) => assert!(self.0.routes.remove(route)),
             Action::AddRule(rule) => assert!(self.0.rules.insert(rule.clone())),
             Action::DeleteRule(rule) => assert!(self.0.rules.remove(rule)),
+            Action::ReplaceLock(lock) => self.0.lock = Some(lock.clone()),
             Action::ReplaceNat(nat) => self.0.nat = Some(nat.clone()),
             Action::SetSysctl { path, value } => {
                 self.0.sysctls.insert(path.clone(), value.clone());

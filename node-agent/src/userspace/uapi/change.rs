@@ -7,29 +7,62 @@ use gotatun::x25519::{PublicKey, StaticSecret};
 use ipnetwork::IpNetwork;
 use nix::errno::Errno;
 use std::collections::{HashMap, HashSet};
+use std::io;
+use std::net::{IpAddr, Ipv4Addr, Ipv6Addr, UdpSocket};
+use std::time::Duration;
+
+/// So often a port that was just closed is tried again...
+const ATTEMPTS: u32 = 20;
+/// ...after so long each time.
+const PAUSE: Duration = Duration::from_millis(10);
 
 type Write<'a> = DeviceWrite<'a, DefaultDeviceTransports>;
 
 /// Carries the change out under one lock, so no packet sees half of it.
 ///
 /// # Errors
-/// `EINVAL` for what cannot be (peers before there is a private key; the library would panic). `EADDRINUSE` if the port
-/// cannot be opened. The library would neither send nor try again then, so it gets any port until the right one is asked
-/// for again.
+/// `EINVAL` for what cannot be (peers before there is a private key; the library would panic). `EADDRINUSE` if somebody else
+/// has the port: nothing is changed then. Should it be taken in the instant before the library opens it, and stay so, the
+/// library gets any port until the right one is asked for again: without one it would neither send nor try again.
 pub(super) async fn change(device: &Device, set: Set) -> Result<(), Errno> {
     if set.private_key.as_ref().is_some_and(|key| **key == [0; 32]) {
         return Err(Errno::EINVAL);
     }
-    let has_key = device.read(async |device| device.private_key().is_some()).await;
+    let (has_key, port) =
+        device.read(async |device| (device.private_key().is_some(), device.listen_port())).await;
     if !has_key && set.private_key.is_none() {
         return Err(Errno::EINVAL);
     }
+    if set.listen_port.is_some_and(|wanted| wanted != port && is_taken(wanted)) {
+        return Err(Errno::EADDRINUSE);
+    }
+    let wanted = set.listen_port.unwrap_or(port);
     let Err(error) = device.write(async |device| carry_out(device, set).await).await else { return Ok(()) };
-    tracing::error!(%error, "cannot open the port");
-    if let Err(error) = device.set_listen_port(0).await {
-        tracing::error!(%error, "cannot open any port");
+    tracing::warn!(%error, wanted, "cannot open the port");
+    reopen(device, wanted).await
+}
+
+/// With another key the library opens its port anew, and sometimes before it has quite closed it; then it has none.
+/// It opens a port only when it is told of another than it had.
+async fn reopen(device: &Device, wanted: u16) -> Result<(), Errno> {
+    for _ in 0..ATTEMPTS {
+        if let Err(error) = device.set_listen_port(0).await {
+            tracing::error!(%error, "cannot open any port");
+        }
+        tokio::time::sleep(PAUSE).await;
+        if !is_taken(wanted) && device.set_listen_port(wanted).await.is_ok() {
+            return Ok(());
+        }
     }
     Err(Errno::EADDRINUSE)
+}
+
+/// Whether somebody else has the port in either family. A library that fails to open it sometimes gives its device up.
+fn is_taken(port: u16) -> bool {
+    let unspecified = [IpAddr::V6(Ipv6Addr::UNSPECIFIED), IpAddr::V4(Ipv4Addr::UNSPECIFIED)];
+    unspecified.into_iter().any(|address| {
+        UdpSocket::bind((address, port)).is_err_and(|error| error.kind() == io::ErrorKind::AddrInUse)
+    })
 }
 
 async fn carry_out(device: &mut Write<'_>, set: Set) {

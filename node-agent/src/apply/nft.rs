@@ -1,8 +1,8 @@
-//! Our nftables table by the `nft` program, and whether it is still as we made it.
+//! nftables tables of ours by the `nft` program, and whether each is still as we made it.
 use super::mesh_error::MeshApplyError;
-use super::nat_script::{TABLE, script};
-use crate::mesh::spec::NatSpec;
+use ipnetwork::IpNetwork;
 use rtnetlink::sys::{Socket, SocketAddr};
+use std::collections::BTreeSet;
 use std::io;
 use std::path::{Path, PathBuf};
 use std::process::{Output, Stdio};
@@ -13,35 +13,36 @@ use tokio::process::Command;
 /// nft waits for others that change rules, and the first time for the kernel to load modules.
 const PATIENCE: Duration = Duration::from_secs(20);
 
-/// The table, as far as this process knows it.
+/// A table of family `inet`, as far as this process knows it, with what it was made from.
 #[derive(Debug)]
-pub(super) struct Nat {
+pub(super) struct Table<S> {
     program: PathBuf,
-    ours: Option<Ours>,
+    name: &'static str,
+    ours: Option<Ours<S>>,
 }
 
 /// What this process has put there.
 #[derive(Debug)]
-struct Ours {
-    spec: NatSpec,
+struct Ours<S> {
+    spec: S,
     /// As nft listed it right after.
     listing: String,
     /// Of the ruleset when it was last seen to be like that.
     generation: Option<u32>,
 }
 
-impl Nat {
-    pub(super) fn new(program: PathBuf) -> Self {
-        Self { program, ours: None }
+impl<S: Clone> Table<S> {
+    pub(super) fn new(program: PathBuf, name: &'static str) -> Self {
+        Self { program, name, ours: None }
     }
 
     /// What the table does; `None` if it is not there, or not as this process made it.
-    pub(super) async fn observe(&mut self) -> Result<Option<NatSpec>, MeshApplyError> {
+    pub(super) async fn observe(&mut self) -> Result<Option<S>, MeshApplyError> {
         let Some(ours) = &mut self.ours else { return Ok(None) };
         // Read first: what changes while nft lists shows next time.
         let generation = generation().ok();
         if generation.is_none() || generation != ours.generation {
-            if list(&self.program).await?.as_ref() != Some(&ours.listing) {
+            if list(&self.program, self.name).await?.as_ref() != Some(&ours.listing) {
                 self.ours = None;
                 return Ok(None);
             }
@@ -50,11 +51,11 @@ impl Nat {
         Ok(Some(ours.spec.clone()))
     }
 
-    /// Puts the table in the place of whatever has its name, in one transaction.
-    pub(super) async fn replace(&mut self, spec: &NatSpec) -> Result<(), MeshApplyError> {
+    /// Runs the script that makes the table what `spec` says, in one transaction.
+    pub(super) async fn replace(&mut self, spec: &S, script: &str) -> Result<(), MeshApplyError> {
         self.ours = None;
-        run(&self.program, &["-f", "-"], &script(spec), "replace").await?;
-        let listing = list(&self.program).await?;
+        run(&self.program, &["-f", "-"], script, "replace").await?;
+        let listing = list(&self.program, self.name).await?;
         self.ours = listing.map(|listing| Ours { spec: spec.clone(), listing, generation: None });
         Ok(())
     }
@@ -62,15 +63,42 @@ impl Nat {
     /// Removes the table.
     pub(super) async fn remove(&mut self) -> Result<(), MeshApplyError> {
         self.ours = None;
-        let script = format!("table inet {TABLE}\ndelete table inet {TABLE}\n");
-        run(&self.program, &["-f", "-"], &script, "remove").await.map(drop)
+        run(&self.program, &["-f", "-"], &cleared(self.name), "remove").await.map(drop)
+    }
+
+    /// Packets that one of the table's named counters has counted; 0 if it is not there.
+    pub(super) async fn counted(&self, counter: &str) -> Result<u64, MeshApplyError> {
+        let asked = ["list", "counter", "inet", self.name, counter];
+        let listing = found(run(&self.program, &asked, "", "count").await)?.unwrap_or_default();
+        let mut words = listing.split_whitespace().skip_while(|word| *word != "packets");
+        Ok(words.nth(1).and_then(|number| number.parse().ok()).unwrap_or(0))
     }
 }
 
-/// The table in nft's own words, without counters; `None` if it is not there.
-async fn list(program: &Path) -> Result<Option<String>, MeshApplyError> {
-    let listing =
-        run(program, &["--stateless", "--numeric", "list", "table", "inet", TABLE], "", "list").await;
+/// The part of a script that removes a table, whether it is there or not.
+pub(super) fn cleared(name: &str) -> String {
+    format!("table inet {name}\ndelete table inet {name}\n")
+}
+
+/// Networks of one family as an anonymous set; `None` if there is none. nft refuses members that overlap, so those within
+/// others are left out.
+pub(super) fn set(networks: impl Iterator<Item = IpNetwork>, v4: bool) -> Option<String> {
+    let networks: BTreeSet<IpNetwork> = networks.filter(|network| network.is_ipv4() == v4).collect();
+    let covered = |inner: &IpNetwork| {
+        networks.iter().any(|outer| outer.prefix() < inner.prefix() && outer.contains(inner.network()))
+    };
+    let outer: Vec<String> =
+        networks.iter().filter(|network| !covered(network)).map(IpNetwork::to_string).collect();
+    (!outer.is_empty()).then(|| format!("{{ {} }}", outer.join(", ")))
+}
+
+/// A table in nft's own words, without counters; `None` if it is not there.
+async fn list(program: &Path, name: &str) -> Result<Option<String>, MeshApplyError> {
+    found(run(program, &["--stateless", "--numeric", "list", "table", "inet", name], "", "list").await)
+}
+
+/// What was listed; `None` if it is not there.
+fn found(listing: Result<String, MeshApplyError>) -> Result<Option<String>, MeshApplyError> {
     match listing {
         Err(MeshApplyError::Nft { reason, .. }) if reason.contains("No such file") => Ok(None),
         other => other.map(Some),
