@@ -20,6 +20,9 @@ const AT_ONCE: usize = 6;
 const PATIENCE: Duration = Duration::from_secs(30);
 /// CNI spec, section "Error": try again later.
 const TRY_LATER: u64 = 11;
+/// How often a pod is tried again that another plugin refused. kubelet does not tire of it; portmap of several pods at once
+/// races itself for the chains that it makes first.
+const OTHERS_REFUSALS: u32 = 3;
 
 impl Lab {
     /// Takes away pods that are no more or have become others, and brings up those that are missing. Pods of nodes
@@ -109,12 +112,17 @@ impl Lab {
         };
         let until = Instant::now() + patience::patience(PATIENCE);
         let network = self.network(&runtime, node, until)?;
+        let mut refused = 0;
         loop {
             match runtime.add(&network, sandbox) {
                 Ok(()) => break,
                 Err(LabError::Cni { code: TRY_LATER, .. })
                     if Instant::now() < until && self.agent_runs(node) =>
                 {
+                    std::thread::sleep(Duration::from_millis(200));
+                }
+                Err(LabError::Cni { plugin, .. }) if plugin != "ringfence" && refused < OTHERS_REFUSALS => {
+                    refused += 1;
                     std::thread::sleep(Duration::from_millis(200));
                 }
                 Err(e) => {

@@ -3,16 +3,20 @@ use crate::lab::{Lab, eventually};
 use crate::testrun::packet::{Echo, Packet};
 use anyhow::{Context, Result, ensure};
 use ringfence::lab::patience;
-use std::io::{BufRead, BufReader, Read};
-use std::process::{Child, ChildStdout};
+use std::io::{BufRead, BufReader};
+use std::process::Child;
+use std::sync::mpsc::{self, Receiver};
 use std::time::Duration;
+
+/// How long what is sent may take to be heard.
+const PATIENCE: Duration = Duration::from_secs(10);
 
 /// Somebody in a pod who listens for echo requests from one address.
 struct Listener<'a> {
     lab: &'a Lab,
     pod: &'a str,
     tcpdump: Child,
-    output: BufReader<ChildStdout>,
+    lines: Receiver<String>,
 }
 
 impl<'a> Listener<'a> {
@@ -20,28 +24,41 @@ impl<'a> Listener<'a> {
     fn start(lab: &'a Lab, pod: &'a str, from: &str) -> Result<Self> {
         let script = format!("exec tcpdump -n -l -i eth0 'src host {from} and (icmp or icmp6)' 2>&1");
         let mut tcpdump = lab.spawn(pod, &["sh", "-c", &script])?;
-        let mut output = BufReader::new(tcpdump.stdout.take().context("no output")?);
-        let mut line = String::new();
-        while !line.contains("listening on") {
-            line.clear();
-            ensure!(output.read_line(&mut line)? > 0, "tcpdump has ended");
-        }
-        Ok(Self { lab, pod, tcpdump, output })
+        let output = BufReader::new(tcpdump.stdout.take().context("no output")?);
+        let (send, lines) = mpsc::channel();
+        std::thread::spawn(move || output.lines().map_while(Result::ok).try_for_each(|line| send.send(line)));
+        let listener = Self { lab, pod, tcpdump, lines };
+        listener.until("listening on")?;
+        Ok(listener)
+    }
+
+    fn until(&self, what: &str) -> Result<()> {
+        while !self.lines.recv_timeout(patience(PATIENCE)).context("tcpdump says nothing")?.contains(what) {}
+        Ok(())
+    }
+
+    /// Waits until an echo request is heard: the control.
+    fn hears(mut self) -> Result<()> {
+        self.until("echo request").context("the listener hears nothing at all")?;
+        self.end()
     }
 
     /// What was heard, once the sender has given up.
     fn heard(mut self) -> Result<String> {
         std::thread::sleep(patience(Duration::from_millis(500)));
-        // The lab's exec does not pass signals into the pod: tcpdump is ended there, which closes the pipe.
+        self.end()?;
+        Ok(self.lines.iter().collect::<Vec<_>>().join("\n"))
+    }
+
+    /// The lab's exec does not pass signals into the pod: tcpdump is ended there, which closes the pipe.
+    fn end(&mut self) -> Result<()> {
         self.lab.shell(
             self.pod,
             "for p in $(ip netns pids $(ip netns identify $$)); do read -r n < /proc/$p/comm; \
                         [ \"$n\" = tcpdump ] && kill $p; done; true",
         )?;
-        let mut text = String::new();
-        self.output.read_to_string(&mut text)?;
         let _ = self.tcpdump.wait();
-        Ok(text)
+        Ok(())
     }
 }
 
@@ -59,7 +76,7 @@ pub fn pod_as_another_pod(lab: &Lab) -> Result<()> {
     let own = lab.pod("talk/a1")?.1[0].clone();
     let listener = Listener::start(lab, "talk/a2", &own)?;
     lab.shell("talk/a1", &format!("ping -n -q -c 2 -W 2 {target}"))?;
-    ensure!(listener.heard()?.contains("echo request"), "the listener hears nothing at all");
+    listener.hears()?;
 
     for victim in ["talk/b1", "talk/a3"] {
         let address = lab.pod(victim)?.1[0].clone();
@@ -183,7 +200,7 @@ pub fn behind_vlan_tags(lab: &Lab) -> Result<()> {
                 // The control: such a frame arrives if nothing hides who sent it.
                 let listener = Listener::start(lab, "talk/a2", &own[i])?;
                 send_tagged(lab, sender, next, &[], &echo(&own[i])?)?;
-                ensure!(listener.heard()?.contains("echo request"), "the listener hears nothing at all");
+                listener.hears()?;
             }
             for tags in [&[0x8100, 0x8100][..], &[0x88a8, 0x8100], &[0x8100, 0x8100, 0x8100]] {
                 let before = lab.drops("node1", "malformed")?;

@@ -54,9 +54,9 @@ pub fn outlives_the_executor() -> Result<()> {
     let back = Flood::start(&lab.node(2)?.pod.netns, &lab.node(1)?.pod.netns, &from)?;
     lab.nodes[0].restart_executor()?;
     let report = lab.converge(1)?;
-    // The nftables table is put back because nobody remembers it, and the programs are attached again.
+    // The two nftables tables are put back because nobody remembers them, and the programs are attached again.
     let done = format!("{:?}", report.done);
-    ensure!(report.done.len() == 3, "{done}");
+    ensure!(report.done.len() == 4, "{done}");
     std::thread::sleep(Duration::from_millis(300));
     for flood in [flood, back] {
         let (sent, lost) = flood.finish()?;
