@@ -87,8 +87,10 @@ impl MeshKeeper {
             tracing::info!(?action, "mesh");
         }
         let book = rotation.addressees(round.snapshot, round.underlay, &self.spec);
+        // A device that is new needs other sockets, before anybody says anything by it.
+        let new = done.iter().any(|step| matches!(step, Step::CreateDevice { .. }));
         self.courier.book.send_if_modified(|known| {
-            let differs = **known != book;
+            let differs = new || **known != book;
             if differs {
                 *known = Arc::new(book);
             }

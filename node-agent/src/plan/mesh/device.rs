@@ -32,10 +32,13 @@ pub(super) fn plan(
 ) -> Steps {
     let mut actions = Vec::new();
     let found = observed.devices.get(&plane);
-    let usable = found.filter(|device| is_usable(device, backend));
+    let usable = found.filter(|device| is_usable(device, spec, backend));
     if usable.is_none() {
         if found.is_some() {
             actions.push(Action::DeleteDevice(plane));
+        }
+        if spec.public_key.is_none() && backend == Backend::Userspace {
+            return Steps { before: actions, after: Vec::new() };
         }
         actions.push(Action::CreateDevice { plane, mtu: spec.mtu });
     }
@@ -59,7 +62,11 @@ pub(super) fn plan(
         .extend(addresses.difference(&spec.addresses).map(|address| Action::DeleteAddress(plane, *address)));
     let nothing = ObservedControl::default();
     let control = usable.and_then(|device| device.control.as_ref()).unwrap_or(&nothing);
-    let Steps { before, after } = key_and_peers(plane, control, spec);
+    let Steps { before, mut after } = key_and_peers(plane, control, spec);
+    if backend == Backend::Userspace && after.contains(&Action::ClearKey(plane)) {
+        // The process takes all that it knew of the key along.
+        after = vec![Action::DeleteDevice(plane)];
+    }
     actions.extend(before);
     if !usable.is_some_and(|device| device.up) {
         actions.push(Action::LinkUp(plane));
@@ -67,12 +74,16 @@ pub(super) fn plan(
     Steps { before: actions, after }
 }
 
-fn is_usable(device: &ObservedDevice, backend: Backend) -> bool {
+/// An embedded WireGuard gets no other key than its first: it would open its port anew, sometimes before it has quite
+/// closed it, and the old key could stay in its memory.
+fn is_usable(device: &ObservedDevice, spec: &DeviceSpec, backend: Backend) -> bool {
     let kind = match backend {
         Backend::Kernel => DeviceKind::Kernel,
         Backend::Userspace => DeviceKind::Userspace,
     };
-    device.kind == kind && device.control.is_some()
+    let Some(control) = device.control.as_ref().filter(|_| device.kind == kind) else { return false };
+    let other = control.public_key.is_some() && control.public_key != spec.public_key;
+    backend == Backend::Kernel || spec.public_key.is_none() || !other
 }
 
 fn key_and_peers(plane: Plane, control: &ObservedControl, spec: &DeviceSpec) -> Steps {

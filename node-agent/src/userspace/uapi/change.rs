@@ -9,12 +9,6 @@ use nix::errno::Errno;
 use std::collections::{HashMap, HashSet};
 use std::io;
 use std::net::{IpAddr, Ipv4Addr, Ipv6Addr, UdpSocket};
-use std::time::Duration;
-
-/// So often a port that was just closed is tried again...
-const ATTEMPTS: u32 = 20;
-/// ...after so long each time.
-const PAUSE: Duration = Duration::from_millis(10);
 
 type Write<'a> = DeviceWrite<'a, DefaultDeviceTransports>;
 
@@ -22,8 +16,8 @@ type Write<'a> = DeviceWrite<'a, DefaultDeviceTransports>;
 ///
 /// # Errors
 /// `EINVAL` for what cannot be (peers before there is a private key; the library would panic). `EADDRINUSE` if somebody else
-/// has the port: nothing is changed then. Should it be taken in the instant before the library opens it, and stay so, the
-/// library gets any port until the right one is asked for again: without one it would neither send nor try again.
+/// has the port: nothing is changed then. Should it be taken in the instant before the library opens it, the library would
+/// neither send nor try again, so it gets any port until the right one is asked for again.
 pub(super) async fn change(device: &Device, set: Set) -> Result<(), Errno> {
     if set.private_key.as_ref().is_some_and(|key| **key == [0; 32]) {
         return Err(Errno::EINVAL);
@@ -36,23 +30,10 @@ pub(super) async fn change(device: &Device, set: Set) -> Result<(), Errno> {
     if set.listen_port.is_some_and(|wanted| wanted != port && is_taken(wanted)) {
         return Err(Errno::EADDRINUSE);
     }
-    let wanted = set.listen_port.unwrap_or(port);
     let Err(error) = device.write(async |device| carry_out(device, set).await).await else { return Ok(()) };
-    tracing::warn!(%error, wanted, "cannot open the port");
-    reopen(device, wanted).await
-}
-
-/// With another key the library opens its port anew, and sometimes before it has quite closed it; then it has none.
-/// It opens a port only when it is told of another than it had.
-async fn reopen(device: &Device, wanted: u16) -> Result<(), Errno> {
-    for _ in 0..ATTEMPTS {
-        if let Err(error) = device.set_listen_port(0).await {
-            tracing::error!(%error, "cannot open any port");
-        }
-        tokio::time::sleep(PAUSE).await;
-        if !is_taken(wanted) && device.set_listen_port(wanted).await.is_ok() {
-            return Ok(());
-        }
+    tracing::error!(%error, "cannot open the port");
+    if let Err(error) = device.set_listen_port(0).await {
+        tracing::error!(%error, "cannot open any port");
     }
     Err(Errno::EADDRINUSE)
 }

@@ -69,14 +69,14 @@ pub fn of_one_and_fresh() -> Result<()> {
     let lab = lab("rotate-one")?;
     let mut traffic = Traffic::begin(&lab, &PODS)?;
     let before = keys(&lab)?;
+    lab.rotate(&["--fresh"])?;
+    traffic.goes_on("all rotated, after the keys that stood ready were made anew")?;
+    let between = keys(&lab)?;
+    ensure!(between.0 == 1 && between.1.is_disjoint(&before.1), "{before:?}, then {between:?}");
     lab.rotate(&["--node", NODES[1]])?;
     traffic.goes_on("the second node's keys are other ones")?;
     let after = keys(&lab)?;
-    let gone: Vec<_> = before.1.difference(&after.1).collect();
-    ensure!(after.0 == before.0 && gone.len() == 2, "{before:?}, then {after:?}");
-    lab.rotate(&["--fresh"])?;
-    traffic.goes_on("all rotated, after the keys that stood ready were made anew")?;
-    let last = keys(&lab)?;
-    ensure!(last.0 == 1 && last.1.is_disjoint(&after.1), "{after:?}, then {last:?}");
+    let gone: Vec<_> = between.1.difference(&after.1).collect();
+    ensure!(after.0 == between.0 && gone.len() == 2, "{between:?}, then {after:?}");
     traffic.finish().map(drop)
 }

@@ -227,6 +227,29 @@ fn a_peer_goes_only_after_its_route_has_moved_and_the_key_after_the_peers() {
 }
 
 #[test]
+fn an_embedded_wireguard_is_made_anew_for_another_key_and_goes_with_the_old_one() {
+    let (mut machine, mut desired) = settled();
+    machine.device(Plane::Zero).kind = DeviceKind::Userspace;
+    desired.devices.get_mut(&Plane::Zero).unwrap().public_key = Some(key(8));
+    let actions = plan(&machine.0, &desired, Backend::Userspace);
+    assert!(
+        matches!(&actions[..], [Action::DeleteDevice(_), Action::CreateDevice { .. }, ..]),
+        "{actions:?}"
+    );
+    let zero = desired.devices.get_mut(&Plane::Zero).unwrap();
+    zero.public_key = None;
+    zero.peers.clear();
+    let actions = plan(&machine.0, &desired, Backend::Userspace);
+    assert_eq!(actions, [Action::DeleteDevice(Plane::Zero)]);
+    machine.0.devices.clear();
+    machine.0.sysctls.clear();
+    let about_device = |action: &Action| {
+        matches!(action, Action::CreateDevice { .. } | Action::SetKey { .. } | Action::LinkUp(_))
+    };
+    assert!(!plan(&machine.0, &desired, Backend::Userspace).iter().any(about_device));
+}
+
+#[test]
 fn what_others_set_on_a_peer_is_undone() {
     let (mut machine, desired) = settled();
     let peer = observed_peer(&mut machine, 3);
