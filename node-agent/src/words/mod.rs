@@ -9,17 +9,20 @@
 //! | `message` | what is said, as bytes |
 //! | `line` | the sockets of one plane |
 //! | `book` | who has which address; probes that wait for an answer |
+//! | `said` | what is to be said, and what was |
 //! | `task` | sending, receiving, giving up |
 
 mod book;
 mod line;
 mod message;
+mod said;
 mod task;
 #[cfg(test)]
 mod tests;
 
 pub use book::{Addressees, Party};
-pub use task::{Command, Incoming, run};
+pub use said::{Command, Incoming};
+pub use task::run;
 
 /// UDP port of the agents' sockets on the WireGuard devices, host order. Nothing else of the node may use it there.
 pub const PORT: u16 = 51873;
