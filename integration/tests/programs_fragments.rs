@@ -2,6 +2,7 @@
 use anyhow::Result;
 use ringfence_abi::{Counter, Mark, Origin, Reason, names};
 use ringfence_integration::testrun::packet::{Echo, Extension, flags::SYN, protocol};
+use ringfence_integration::testrun::rig::Capacity;
 use ringfence_integration::testrun::world::{EVERYTHING, entered, ports};
 use ringfence_integration::testrun::{Family, Packet, Verdict, Who, World};
 
@@ -202,5 +203,45 @@ fn fragments_of_a_reply_follow_its_flow() -> Result<()> {
             assert!(out.passed(mark, &counted), "{out:?}");
         }
     }
+    Ok(())
+}
+
+#[test]
+fn whoever_floods_with_fragments_forgets_his_own_only() -> Result<()> {
+    let mut world = world()?;
+    world.allow(INGRESS, 22, ports(protocol::UDP, 2))?;
+    for family in Family::BOTH {
+        let out = world.at(names::WG_INGRESS, &dns(family).first_fragment(77))?;
+        assert!(out.passed(JUDGED, &[Counter::FromPeer]), "{out:?}");
+        let flood = Packet::udp(Who::OtherRemote.ip(family), Who::B.ip(family), (40_000, 53));
+        // Four times what the table holds.
+        for id in 0..1024 {
+            world.at(names::WG_INGRESS, &flood.clone().first_fragment(id))?;
+        }
+        let out = world.at(names::WG_INGRESS, &dns(family).later_fragment(77, 185))?;
+        assert!(out.passed(JUDGED, &[Counter::FromPeer, Counter::FragmentFollowed]), "{out:?}");
+        let out = world.at(names::WG_INGRESS, &flood.later_fragment(0, 185))?;
+        assert!(out.dropped(Reason::FragmentUnknown, &[Counter::FromPeer]), "{out:?}");
+    }
+    Ok(())
+}
+
+#[test]
+fn sources_off_the_underlay_share_their_places_for_there_anybody_may_claim_any() -> Result<()> {
+    let mut world = World::with(Capacity { fragments: 8192, ..Capacity::default() })?;
+    world.b.ingress_profile = INGRESS;
+    world.write()?;
+    let mut shared = 0;
+    for number in 0..4096u32 {
+        let source = std::net::Ipv4Addr::from(u32::from_be_bytes([198, 51, 0, 0]) + number);
+        let packet = Packet::udp(source.into(), Who::B.ip(Family::V4), (40_000, 53));
+        world.at(names::UNDERLAY_INGRESS, &packet.first_fragment(5))?;
+        shared = world.rig.fragments()?;
+        if shared == 1024 {
+            break;
+        }
+        assert!(shared < 1024, "{shared} places after {number} sources");
+    }
+    assert!(shared > 512, "only {shared} places are used");
     Ok(())
 }

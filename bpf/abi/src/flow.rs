@@ -55,31 +55,39 @@ impl FlowValue {
     pub const CLOSING: u8 = 2;
 }
 
-/// Key of `RF_FRAGMENTS`.
+/// Key of `RF_FRAGMENTS`: one of the places that a source has, so that whoever sends fragments without end overwrites his own.
 #[repr(C)]
 #[derive(Clone, Copy, PartialEq, Eq, Hash, Debug, Default)]
 pub struct FragmentKey {
+    /// Source; [`Addr::NONE`] for all that comes off the underlay, where anybody may claim any.
+    pub src: Addr,
+    /// Which place, by hash of what the value names: below [`FragmentKey::PLACES`], or [`FragmentKey::PLACES_OUTSIDE`].
+    pub place: u32,
+    /// Which kind of hook saw it: an address pair may be rewritten between two.
+    pub hook: u8,
+    /// Zero.
+    pub pad: [u8; 3],
+}
+
+impl FragmentKey {
+    /// Datagrams of one source that a hook remembers at a time.
+    pub const PLACES: u32 = 64;
+    /// And of all sources off the underlay together.
+    pub const PLACES_OUTSIDE: u32 = 1024;
+}
+
+/// Value of `RF_FRAGMENTS`: which datagram it is, and the ports of its first fragment.
+#[repr(C)]
+#[derive(Clone, Copy, PartialEq, Eq, Debug, Default)]
+pub struct FragmentValue {
+    /// `bpf_ktime_get_ns` when the first fragment passed. Older than 30 s (the kernel's ipfrag_time) is a miss.
+    pub seen: u64,
     /// Source.
     pub src: Addr,
     /// Destination.
     pub dst: Addr,
     /// Identification as it lies in the header (IPv4: the upper half is zero).
     pub id: u32,
-    /// IPv4: protocol; IPv6: next header of the fragment header (RFC 8200, section 4.5: equal in all fragments only by
-    /// custom, so one that differs is unknown).
-    pub protocol: u8,
-    /// Which kind of hook saw it: an address pair may be rewritten between two.
-    pub hook: u8,
-    /// Zero.
-    pub pad: [u8; 2],
-}
-
-/// Value of `RF_FRAGMENTS`: the ports of the first fragment.
-#[repr(C)]
-#[derive(Clone, Copy, PartialEq, Eq, Debug, Default)]
-pub struct FragmentValue {
-    /// `bpf_ktime_get_ns` when the first fragment passed. Older than 30 s (the kernel's ipfrag_time) is a miss.
-    pub seen: u64,
     /// Network byte order.
     pub src_port: u16,
     /// Network byte order.
@@ -88,8 +96,11 @@ pub struct FragmentValue {
     pub kind: u8,
     /// The protocol behind all extension headers.
     pub protocol: u8,
+    /// IPv4: protocol; IPv6: next header of the fragment header (RFC 8200, section 4.5: equal in all fragments only by
+    /// custom, so one that differs is unknown).
+    pub fragment_protocol: u8,
     /// Zero.
-    pub pad: [u8; 2],
+    pub pad: [u8; 5],
 }
 
 /// Value of `RF_ROLES`: in which role a local pod has used its TCP and SCTP ports since it was made. Bit `p % 64` of word

@@ -55,4 +55,6 @@ mistakes! {
     MasqueradedIsNode = 17,
     /// A flow serves whoever bears its addresses, be it another pod than then.
     FlowOfStrangers = 18,
+    /// The short way between two pods of a node asks no policy.
+    ShortWayAsksNobody = 19,
 }

@@ -85,7 +85,9 @@ impl Lab {
             said(stop.args(["lab", "agent", "stop", "--name", self.name, node]))?;
             // A link is detached when its last pin is gone.
             let links = "rm -r /sys/fs/bpf/ringfence/links";
-            self.run("exec", &[&format!("node/{node}"), "--", "sh", "-c", links])?;
+            // And the third lock, which looks at every packet that leaves.
+            let script = format!("{links}; nft delete table inet ringfence-lock");
+            self.run("exec", &[&format!("node/{node}"), "--", "sh", "-c", &script])?;
         }
         Ok(())
     }

@@ -5,6 +5,9 @@ use std::process::Command;
 
 use anyhow::{Context, Result, bail};
 
+/// The load of a machine that does nothing else: this bench's own building may linger in it.
+const IDLE: f64 = 1.0;
+
 /// Enough to judge the numbers by; nothing that names the machine.
 #[derive(Clone, Debug)]
 pub(crate) struct Machine {
@@ -42,7 +45,15 @@ impl fmt::Display for Machine {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         let Self { processor, cores, kernel, busy, commit, date } = self;
         writeln!(f, "Measured on {date} at commit {commit}: {processor}, {cores} cores, Linux {kernel}.")?;
-        writeln!(f, "The machine's load when it began: {busy} (0 is an idle machine).")
+        writeln!(f, "The machine's load when it began: {busy} (0 is an idle machine).")?;
+        if busy.parse().is_ok_and(|load: f64| load > IDLE) {
+            writeln!(
+                f,
+                "It had other work meanwhile. Taking turns evens that out in part only: a ratio near its mark may fall on \
+                 either side of it in another run."
+            )?;
+        }
+        Ok(())
     }
 }
 

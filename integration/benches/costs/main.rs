@@ -165,6 +165,10 @@ fn on_one_core<T: Send>(work: impl FnOnce() -> Result<T> + Send) -> Result<T> {
     })
 }
 
+/// What ratios mean.
+const READING: &str = "Ratios of packets are of what is *added* to a packet that nothing filters, the stricter reading: of a packet's \
+                       whole time all of them would be near 1.";
+
 /// How a document begins: where it was measured, and what of the design's costs holds.
 fn summary(machine: &Machine, quick: bool, sections: &[Section]) -> Result<String> {
     let mut text = String::from("# Benchmarks\n\n");
@@ -172,6 +176,7 @@ fn summary(machine: &Machine, quick: bool, sections: &[Section]) -> Result<Strin
     if quick {
         writeln!(text, "A quick run: too short to quote.\n")?;
     }
+    writeln!(text, "{READING}\n")?;
     report::musts(&mut text, sections)?;
     Ok(text)
 }

@@ -3,6 +3,9 @@ use ringfence_abi::{Counter, Mark, Origin, Reason, reason::COUNTERS_LEN};
 use std::collections::BTreeMap;
 use std::fmt;
 
+/// What is counted only of packets that do not go the short way.
+const LENGTH: [&str; 2] = [Counter::FromPod.name(), Counter::ToPod.name()];
+
 /// What a program said.
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
 pub enum Verdict {
@@ -45,10 +48,19 @@ impl Outcome {
         Mark::read(self.mark, Mark::SHIFT_DEFAULT)
     }
 
-    /// Whether the packet passed with this mark and exactly these counters, each by one.
+    /// Whether the packet passed with this mark and exactly these counters, each by one; whether it was examined at length
+    /// or went the short way does not matter.
     pub fn passed(&self, mark: Mark, counters: &[Counter]) -> bool {
-        let counted = counters.iter().map(|counter| (counter.name(), 1)).collect::<BTreeMap<_, _>>();
-        self.verdict == Verdict::Pass && self.bits() == mark && self.counted == counted
+        let wanted = counters.iter().map(|counter| (counter.name(), 1));
+        let wanted = wanted.filter(|(name, _)| !LENGTH.contains(name)).collect::<BTreeMap<_, _>>();
+        let mut counted = self.counted.clone();
+        counted.retain(|name, n| !(LENGTH.contains(name) && *n == 1));
+        self.verdict == Verdict::Pass && self.bits() == mark && counted == wanted
+    }
+
+    /// Whether the packet passed by the short way of a pod's hooks.
+    pub fn passed_shortly(&self) -> bool {
+        self.verdict == Verdict::Pass && LENGTH.iter().all(|name| !self.counted.contains_key(name))
     }
 
     /// Whether the packet passed and this was counted once, whatever else was.

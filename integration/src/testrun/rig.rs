@@ -21,11 +21,13 @@ pub struct Capacity {
     pub tables: u32,
     /// Of the flow table.
     pub flows: u32,
+    /// Of the memory of fragments.
+    pub fragments: u32,
 }
 
 impl Default for Capacity {
     fn default() -> Self {
-        Self { tables: 1024, flows: 4096 }
+        Self { tables: 1024, flows: 4096, fragments: 256 }
     }
 }
 
@@ -56,7 +58,7 @@ impl Rig {
         let cpus = aya::util::nr_cpus().map_err(|(what, error)| anyhow!("{what}: {error}"))?;
         loader.map_max_entries(names::RECENT, Recent::EACH * cpus.get());
         loader.map_max_entries(names::ROLES, 64).map_max_entries(names::FLOWS, capacity.flows);
-        loader.map_max_entries(names::FRAGMENTS, 256).map_max_entries(names::PORTS, 16);
+        loader.map_max_entries(names::FRAGMENTS, capacity.fragments).map_max_entries(names::PORTS, 16);
         let ebpf = loader.load(OBJECT).context("load the eBPF object")?;
         Ok(Self { ebpf, loaded: BTreeSet::new() })
     }

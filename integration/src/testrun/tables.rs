@@ -6,8 +6,9 @@ use aya::maps::lpm_trie::{Key, LpmTrie};
 use aya::maps::{Array, HashMap, Map};
 use ipnetwork::IpNetwork;
 use ringfence_abi::{
-    Addr, AddressKind, AddressValue, Config, EndpointValue, FlowKey, FlowValue, NearEndpoint, PolicyKey,
-    PolicyValue, PortBitmap, PortRoles, PrefixValue, ServiceKey, ServiceValue, names,
+    Addr, AddressKind, AddressValue, Config, EndpointValue, FlowKey, FlowValue, FragmentKey, FragmentValue,
+    NearEndpoint, PolicyKey, PolicyValue, PortBitmap, PortRoles, PrefixValue, ServiceKey, ServiceValue,
+    names,
 };
 use std::net::IpAddr;
 
@@ -133,6 +134,15 @@ impl Rig {
     pub fn flows(&mut self) -> Result<Vec<(FlowKey, FlowValue)>> {
         let map = HashMap::<_, FlowKey, FlowValue>::try_from(self.map(names::FLOWS)?)?;
         Ok(map.iter().collect::<Result<_, _>>()?)
+    }
+
+    /// How many datagrams are remembered of which a first fragment was seen.
+    ///
+    /// # Errors
+    /// The kernel refuses.
+    pub fn fragments(&mut self) -> Result<usize> {
+        let map = HashMap::<_, FragmentKey, FragmentValue>::try_from(self.map(names::FRAGMENTS)?)?;
+        Ok(map.keys().collect::<Result<Vec<_>, _>>()?.len())
     }
 
     /// Puts a flow in or replaces it.

@@ -9,11 +9,11 @@ mod wg_egress;
 mod wg_ingress;
 
 /// Which memory of fragments a hook has.
-mod memory {
-    pub(super) const POD_EGRESS: u8 = 0;
-    pub(super) const POD_INGRESS: u8 = 1;
-    pub(super) const WG_EGRESS: u8 = 2;
-    pub(super) const WG_INGRESS: u8 = 3;
-    pub(super) const UNDERLAY_EGRESS: u8 = 4;
-    pub(super) const UNDERLAY_INGRESS: u8 = 5;
+pub(crate) mod memory {
+    pub(crate) const POD_EGRESS: u8 = 0;
+    pub(crate) const POD_INGRESS: u8 = 1;
+    pub(crate) const WG_EGRESS: u8 = 2;
+    pub(crate) const WG_INGRESS: u8 = 3;
+    pub(crate) const UNDERLAY_EGRESS: u8 = 4;
+    pub(crate) const UNDERLAY_INGRESS: u8 = 5;
 }

@@ -13,8 +13,8 @@ const LEAST: usize = size_of::<Tcp>();
 pub(crate) struct Ends {
     pub(crate) src: Addr,
     pub(crate) dst: Addr,
-    /// TCP or UDP lies right behind the header: its protocol number, else 0.
-    protocol: u8,
+    /// The header, which lies wholly within the packet.
+    header: *const u8,
 }
 
 /// The ends of a TCP connection, past its beginning and before its end, or of UDP.
@@ -34,56 +34,83 @@ pub(crate) fn ends(skb: Skb, v6: bool) -> Option<Ends> {
 
 #[inline(always)]
 fn ends_v4(skb: Skb) -> Option<Ends> {
+    let at = direct::<Ipv4>(skb, ETHERNET)?;
     // SAFETY: `direct` has checked the bounds; BPF reads unaligned words.
-    let header = unsafe { &*direct::<Ipv4>(skb, ETHERNET)? };
+    let header = unsafe { &*at };
     // 0.0.0.0 stands for "no address" in tables.
     if header.version_ihl >> 4 != 4 || header.src == 0 || header.dst == 0 {
         return None;
     }
-    let plain = header.version_ihl == 0x45
-        && header.fragment & 0x3fffu16.to_be() == 0
-        && usize::from(u16::from_be(header.total_length)) >= size_of::<Ipv4>() + LEAST;
-    let protocol = if plain { header.protocol } else { 0 };
-    Some(Ends { src: Addr::from_v4_word(header.src), dst: Addr::from_v4_word(header.dst), protocol })
+    Some(Ends { src: Addr::from_v4_word(header.src), dst: Addr::from_v4_word(header.dst), header: at.cast() })
 }
 
 #[inline(always)]
 fn ends_v6(skb: Skb) -> Option<Ends> {
+    let at = direct::<Ipv6>(skb, ETHERNET)?;
     // SAFETY: as above.
-    let header = unsafe { &*direct::<Ipv6>(skb, ETHERNET)? };
+    let header = unsafe { &*at };
     // Neither `::`, which stands for "no address", nor a mapped address, which would be somebody's IPv4 address.
     if header.version >> 4 != 6 || header.src[0] == 0 || header.dst[0] == 0 {
         return None;
     }
-    let plain = usize::from(u16::from_be(header.payload_length)) >= LEAST;
-    let protocol = if plain { header.next_header } else { 0 };
-    Some(Ends { src: Addr { words: header.src }, dst: Addr { words: header.dst }, protocol })
+    Some(Ends { src: Addr { words: header.src }, dst: Addr { words: header.dst }, header: at.cast() })
+}
+
+impl Ends {
+    /// The protocol, if TCP or UDP lies right behind the header, and all of it; else something else or 0.
+    #[inline(always)]
+    fn protocol(&self, v6: bool) -> u8 {
+        if v6 {
+            // SAFETY: `ends_v6` has checked the bounds.
+            let header = unsafe { &*self.header.cast::<Ipv6>() };
+            let whole = usize::from(u16::from_be(header.payload_length)) >= LEAST;
+            return if whole { header.next_header } else { 0 };
+        }
+        // SAFETY: `ends_v4` has checked the bounds.
+        let header = unsafe { &*self.header.cast::<Ipv4>() };
+        let plain = header.version_ihl == 0x45
+            && header.fragment & 0x3fffu16.to_be() == 0
+            && usize::from(u16::from_be(header.total_length)) >= size_of::<Ipv4>() + LEAST;
+        if plain { header.protocol } else { 0 }
+    }
 }
 
 /// Whether it is UDP, or TCP that neither opens nor ends a connection; in one piece.
 #[inline(always)]
 pub(crate) fn goes_on(skb: Skb, v6: bool, ends: &Ends) -> bool {
-    ends.protocol == protocol::UDP || (ends.protocol == protocol::TCP && ports_of(skb, v6, ends).is_some())
+    match ends.protocol(v6) {
+        protocol::UDP => true,
+        protocol::TCP => tcp_ports(skb, v6).is_some(),
+        _ => false,
+    }
 }
 
 /// None: neither TCP nor UDP, not in one piece, or a TCP packet that opens or ends a connection.
 #[inline(always)]
 pub(crate) fn ports_of(skb: Skb, v6: bool, ends: &Ends) -> Option<Ports> {
-    let l4 = ETHERNET + if v6 { size_of::<Ipv6>() } else { size_of::<Ipv4>() };
-    match ends.protocol {
+    match ends.protocol(v6) {
         protocol::UDP => {
             // SAFETY: as above.
-            let header = unsafe { &*direct::<Udp>(skb, l4)? };
+            let header = unsafe { &*direct::<Udp>(skb, l4(v6))? };
             Some(Ports { src: header.src, dst: header.dst, protocol: protocol::UDP })
         }
-        protocol::TCP => {
-            // SAFETY: as above.
-            let header = unsafe { &*direct::<Tcp>(skb, l4)? };
-            if header.flags & (tcp::SYN | tcp::FIN | tcp::RST) != 0 {
-                return None;
-            }
-            Some(Ports { src: header.src, dst: header.dst, protocol: protocol::TCP })
-        }
+        protocol::TCP => tcp_ports(skb, v6),
         _ => None,
     }
+}
+
+#[inline(always)]
+fn tcp_ports(skb: Skb, v6: bool) -> Option<Ports> {
+    // SAFETY: as above.
+    let header = unsafe { &*direct::<Tcp>(skb, l4(v6))? };
+    if header.flags & (tcp::SYN | tcp::FIN | tcp::RST) != 0 {
+        return None;
+    }
+    Some(Ports { src: header.src, dst: header.dst, protocol: protocol::TCP })
+}
+
+/// Where the transport header lies.
+#[inline(always)]
+fn l4(v6: bool) -> usize {
+    ETHERNET + if v6 { size_of::<Ipv6>() } else { size_of::<Ipv4>() }
 }

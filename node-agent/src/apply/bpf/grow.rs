@@ -90,7 +90,7 @@ impl Datapath {
         for name in &which {
             copy(&self.maps, &mut maps, name)?;
         }
-        maps.copies_due.append(&mut self.maps.copies_due);
+        maps.copies.append(&mut self.maps.copies);
         if self.building {
             self.pins.forget_aside()?;
         } else {

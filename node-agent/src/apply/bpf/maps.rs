@@ -1,11 +1,10 @@
 //! The tables, open for reading and writing.
-use super::{DatapathError, sizes::Sizes};
+use super::{DatapathError, near::Copies, sizes::Sizes};
 use aya::maps::{Array, HashMap, LpmTrie, Map, MapData, MapError, MapInfo, PerCpuArray};
 use ringfence_abi::{
     Addr, AddressValue, Config, EndpointValue, FlowKey, FlowValue, NearEndpoint, PolicyKey, PolicyValue,
     PortBitmap, PortRoles, PrefixValue, ServiceKey, ServiceValue, names,
 };
-use std::collections::BTreeMap;
 use std::path::Path;
 
 /// Every table of a set by its type.
@@ -21,8 +20,8 @@ pub struct Maps {
     pub(super) flows: HashMap<MapData, FlowKey, FlowValue>,
     pub(super) counters: PerCpuArray<MapData, u64>,
     pub(super) config: Array<MapData, Config>,
-    /// Endpoints whose copies in `near` are to be made after a grace period.
-    pub(super) copies_due: BTreeMap<u32, EndpointValue>,
+    /// What is to be done in `near`.
+    pub(super) copies: Copies,
 }
 
 impl Maps {
@@ -43,7 +42,7 @@ impl Maps {
             flows: typed(dir, names::FLOWS)?,
             counters: typed(dir, names::COUNTERS)?,
             config: typed(dir, names::CONFIG)?,
-            copies_due: BTreeMap::new(),
+            copies: Copies::default(),
         };
         maps.find_due()?;
         Ok(maps)

@@ -1,10 +1,11 @@
 //! One set of tables in the place of another, all at once: for tables that no traffic uses.
+use super::near::Copies;
 use super::{DatapathError, Maps};
 use crate::policy::tables::Tables;
 use aya::maps::{HashMap as HashTable, Map, MapData, MapError};
 use aya::{Ebpf, Pod};
 use ringfence_abi::names;
-use std::collections::{BTreeMap, HashMap};
+use std::collections::HashMap;
 use std::hash::Hash;
 
 impl Maps {
@@ -25,7 +26,7 @@ impl Maps {
             roles: taken(object, names::ROLES)?,
             counters: taken(object, names::COUNTERS)?,
             config: taken(object, names::CONFIG)?,
-            copies_due: BTreeMap::new(),
+            copies: Copies::default(),
         })
     }
 
