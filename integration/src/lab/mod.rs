@@ -6,6 +6,7 @@ mod ask;
 mod capture;
 pub mod cases;
 mod frame;
+mod keys;
 mod talk;
 mod tap;
 mod upgrade;
