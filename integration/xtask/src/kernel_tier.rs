@@ -32,7 +32,7 @@ pub(crate) fn run(only: Option<&str>, filter: Option<&str>) -> Result<Counts> {
     let kernels: Vec<Kernel> = all.into_iter().map(vm::prepare).collect::<Result<_>>()?;
     let agent = test::build_agent()?;
     let executables = programs::build(&names)?;
-    let how = programs::How { filter, patience: PATIENCE, memory: MEMORY, timeout: TIMEOUT };
+    let how = programs::How { filter, patience: PATIENCE, memory: MEMORY, timeout: TIMEOUT, label: "" };
     let mut total = Counts::default();
     for kernel in kernels {
         let series = kernel.series.clone();

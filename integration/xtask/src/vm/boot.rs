@@ -49,7 +49,7 @@ pub(super) fn boot(
     let output = child.stdout.take().context("the machine's output was not piped")?;
     let machine = Guarded(child);
     let lines = read_lines(output);
-    let watched = Watch { token: &token, started, limit: job.timeout }.follow(&lines, each);
+    let watched = Watch { token: &token, started, limit: job.timeout, label: job.label }.follow(&lines, each);
     drop(machine);
     drop(share);
 
@@ -67,6 +67,7 @@ struct Watch<'a> {
     token: &'a str,
     started: Instant,
     limit: Duration,
+    label: &'static str,
 }
 
 impl Watch<'_> {
@@ -87,7 +88,7 @@ impl Watch<'_> {
             };
             if let Some(report) = line.strip_prefix(self.token) {
                 if report.trim() == "up" {
-                    println!("vm: up after {:.1} s", self.started.elapsed().as_secs_f32());
+                    println!("{}vm: up after {:.1} s", self.label, self.started.elapsed().as_secs_f32());
                     up = true;
                     continue;
                 }
@@ -96,15 +97,15 @@ impl Watch<'_> {
             }
             // The report stands after a line break of its own, which is not the job's.
             if std::mem::take(&mut held_back) {
-                println!();
+                println!("{}", self.label);
             }
             if line.is_empty() {
                 held_back = true;
             } else {
-                println!("{line}");
+                println!("{}{line}", self.label);
             }
             if let Some(note) = each(&line) {
-                eprintln!("error: {note}");
+                eprintln!("{}error: {note}", self.label);
             }
         }
     }

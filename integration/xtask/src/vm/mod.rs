@@ -18,6 +18,7 @@ pub(crate) mod uml;
 use std::ffi::OsString;
 use std::path::{Path, PathBuf};
 use std::process::ExitCode;
+use std::sync::atomic::{AtomicU32, Ordering};
 use std::time::Duration;
 
 use anyhow::{Result, bail};
@@ -25,7 +26,7 @@ pub(crate) use guest::quote;
 
 use crate::{repo, setup};
 
-/// What a boot needs and logs is in directories of this name and our process id.
+/// What a boot needs and logs is in directories of this name, our process id and a number.
 const RUN_PREFIX: &str = "run-";
 
 /// `cargo xtask vm`.
@@ -60,6 +61,8 @@ pub(crate) struct Job {
     pub(crate) memory: u32,
     /// After this the machine is stopped, and the job has failed.
     pub(crate) timeout: Duration,
+    /// Put before each line that is printed: tells machines apart that run at once.
+    pub(crate) label: &'static str,
 }
 
 /// How a job ended.
@@ -85,6 +88,7 @@ pub(crate) fn main(args: &Args) -> Result<ExitCode> {
         environment: Vec::new(),
         memory: args.memory,
         timeout: Duration::from_secs(args.timeout),
+        label: "",
     };
     match run(&job, |_| None)? {
         Outcome::Exited(status) => Ok(ExitCode::from(status)),
@@ -130,9 +134,11 @@ pub(crate) fn run(job: &Job, mut each: impl FnMut(&str) -> Option<String>) -> Re
     bail!("{} did not boot; its console is above", job.kernel.release)
 }
 
-/// What this process needs for a while.
+/// What this process needs for a while: another one at each call.
 fn run_directory(cache: &Path) -> PathBuf {
-    cache.join(format!("{RUN_PREFIX}{}", std::process::id()))
+    static NEXT: AtomicU32 = AtomicU32::new(0);
+    let number = NEXT.fetch_add(1, Ordering::Relaxed);
+    cache.join(format!("{RUN_PREFIX}{}-{number}", std::process::id()))
 }
 
 /// Failed boots leave their console behind for reading; the next one takes away those of processes that are gone.
@@ -141,6 +147,7 @@ fn remove_stale(cache: &Path) {
     for entry in entries.flatten() {
         let name = entry.file_name();
         let Some(process) = name.to_str().and_then(|name| name.strip_prefix(RUN_PREFIX)) else { continue };
+        let process = process.split('-').next().unwrap_or(process);
         if !Path::new("/proc").join(process).exists() {
             let _ = std::fs::remove_dir_all(entry.path()); // another process may be doing the same
         }

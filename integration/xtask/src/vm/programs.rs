@@ -23,6 +23,8 @@ pub(crate) struct How<'a> {
     pub(crate) memory: u32,
     /// For all of them.
     pub(crate) timeout: Duration,
+    /// Put before each line of output.
+    pub(crate) label: &'static str,
 }
 
 /// Runs test programs on `kernel`, whose WireGuard they must use.
@@ -45,6 +47,7 @@ pub(crate) fn run(kernel: Kernel, executables: &[PathBuf], agent: &Path, how: Ho
         environment,
         memory: how.memory,
         timeout: how.timeout,
+        label: how.label,
     };
     let mut libtest = Libtest::default();
     let outcome = vm::run(&job, |line| libtest.line(line))?;
