@@ -6,4 +6,5 @@ pub mod full;
 pub mod plaintext;
 pub mod reboot;
 pub mod revocation;
+pub mod rotation;
 pub mod spoofing;
