@@ -168,7 +168,7 @@ mod tests {
 
     #[test]
     fn what_is_tested_is_in_the_configuration() {
-        for option in ["CONFIG_WIREGUARD=y", "CONFIG_IP_SCTP=y", "CONFIG_DEBUG_INFO_BTF=y"] {
+        for option in ["CONFIG_WIREGUARD=y", "CONFIG_NF_CT_PROTO_SCTP=y", "CONFIG_DEBUG_INFO_BTF=y"] {
             assert!(lacking(option, CONFIG).is_empty(), "{option}");
         }
     }
