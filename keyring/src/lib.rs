@@ -32,5 +32,5 @@ pub mod store;
 pub use epoch::{Epoch, EpochError};
 pub use key::{KeyError, PresharedKey, PrivateKey, PublicKey, RandomnessError};
 pub use plane::{PerPlane, Plane, UnknownPlane};
-pub use publication::{Publication, PublicationError, PublishedPlane};
+pub use publication::{Progress, Publication, PublicationError, PublishedPlane};
 pub use store::{KeyStore, PlaneKey, PlaneKeys, StoreError};

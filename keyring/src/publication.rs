@@ -6,18 +6,25 @@
 //! {"apiVersion": "ringfence.dev/v1alpha1", "kind": "RingfenceNode", "metadata": {"name": "worker-1"},
 //!  "spec": {"nodeUID": "6f0c...", "epoch": 4, "endpoints": ["192.0.2.7", "2001:db8::7"],
 //!           "planes": [{"plane": "rf-wg0", "publicKey": "<base64>", "epoch": 4, "port": 51871},
-//!                      {"plane": "rf-wg1", "publicKey": "<base64>", "epoch": 5, "port": 51872}]}}
+//!                      {"plane": "rf-wg1", "publicKey": "<base64>", "epoch": 5, "port": 51872, "leaving": true}],
+//!           "serial": 12, "turns": 1, "fresh": 3, "outdated": {"worker-2": 7},
+//!           "audit": {"number": 40, "hash": "<64 hexadecimal digits>"}}}
 //! ```
+//!
+//! `leaving` and all that follows `planes` may be absent: so it is in what agents published that could not rotate
+//! ([`Progress`]).
 //!
 //! A value of type [`Publication`] has passed every check; there is no other way to make one.
 
 mod check;
+mod progress;
 #[cfg(test)]
 mod tests;
 mod wire;
 
 use std::net::IpAddr;
 
+pub use progress::Progress;
 use serde::{Deserialize, Serialize};
 
 use crate::epoch::Epoch;
@@ -59,7 +66,8 @@ pub struct PublishedPlane {
 /// - `node` is a Kubernetes object name, `uid` a Node UID;
 /// - both planes are there, with different keys and ports, and epochs that [fit](Epoch::admits) `epoch`;
 /// - `endpoints` are 1 to [`MAX_ENDPOINTS`] different unicast addresses, none of them loopback, link-local,
-///   unspecified or IPv4-mapped.
+///   unspecified or IPv4-mapped;
+/// - the numbers of [`Progress`] are such as JSON carries, its names those of nodes.
 ///
 /// Whether two nodes claim one key or one address, and whether an epoch is the mesh's, takes more than one
 /// publication to say, and is for whoever has them all.
@@ -71,6 +79,7 @@ pub struct Publication {
     epoch: Epoch,
     planes: PerPlane<PublishedPlane>,
     endpoints: Vec<IpAddr>,
+    progress: Progress,
 }
 
 impl Publication {
@@ -91,6 +100,7 @@ impl Publication {
             epoch,
             planes,
             endpoints: endpoints.to_vec(),
+            progress: Progress::default(),
         };
         check::all(&publication)?;
         Ok(publication)

@@ -25,3 +25,4 @@ pub mod task;
 pub mod testrun;
 pub mod userspace;
 pub mod watch;
+pub mod words;

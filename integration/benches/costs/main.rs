@@ -129,7 +129,7 @@ fn measure(args: &Args) -> Result<()> {
         println!("{section}");
         sections.push(section);
     }
-    let summary = summary(&machine, args.quick, &sections)?;
+    let summary = summary(&machine, args.quick, names, &sections)?;
     println!("{summary}");
     if let Some(path) = &args.write {
         let document = sections.iter().fold(summary, |text, section| format!("{text}\n{section}"));
@@ -170,11 +170,20 @@ const READING: &str = "Ratios of packets are of what is *added* to a packet that
                        whole time all of them would be near 1.";
 
 /// How a document begins: where it was measured, and what of the design's costs holds.
-fn summary(machine: &Machine, quick: bool, sections: &[Section]) -> Result<String> {
+fn summary(machine: &Machine, quick: bool, names: &[Name], sections: &[Section]) -> Result<String> {
     let mut text = String::from("# Benchmarks\n\n");
     writeln!(text, "Written by `cargo xtask bench`; all of it is measured anew, or nothing.\n\n{machine}")?;
     if quick {
         writeln!(text, "A quick run: too short to quote.\n")?;
+    }
+    let missing = Name::value_variants().iter().filter(|name| !names.contains(name));
+    let missing: Vec<String> = missing.map(|name| format!("{name:?}").to_lowercase()).collect();
+    if !missing.is_empty() {
+        let missing = missing.join(", ");
+        writeln!(
+            text,
+            "Not measured in this run, so without figures: {missing}. `cargo xtask bench` measures all.\n"
+        )?;
     }
     writeln!(text, "{READING}\n")?;
     report::musts(&mut text, sections)?;

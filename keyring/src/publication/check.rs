@@ -2,7 +2,8 @@
 
 use std::net::IpAddr;
 
-use super::{KIND, MAX_ENDPOINTS, Publication, PublicationError};
+use super::{KIND, MAX_ENDPOINTS, Progress, Publication, PublicationError};
+use crate::epoch::Epoch;
 use crate::plane::Plane;
 use crate::store;
 
@@ -24,6 +25,9 @@ pub(super) fn all(publication: &Publication) -> Result<(), PublicationError> {
     }
     if let Some((field, reason)) = endpoints(&publication.endpoints) {
         return refuse(&field, reason);
+    }
+    if let Some((field, reason)) = progress(&publication.progress) {
+        return refuse(field, reason);
     }
     Ok(())
 }
@@ -70,6 +74,31 @@ fn planes(publication: &Publication) -> Option<(&'static str, String)> {
         return Some(("spec.epoch", reason));
     }
     None
+}
+
+/// Whoever reads JSON into doubles would round greater numbers.
+fn progress(progress: &Progress) -> Option<(&'static str, String)> {
+    let too_great = |number: u64| Epoch::new(number).is_err();
+    for (field, number) in [("spec.serial", progress.serial), ("spec.turns", progress.turns)] {
+        if too_great(number) {
+            return Some((field, format!("{number} is beyond {}", Epoch::MAX)));
+        }
+    }
+    for (node, serial) in &progress.outdated {
+        if !is_object_name(node) {
+            return Some(("spec.outdated", format!("{:?} is no name of a node", short(node))));
+        }
+        if too_great(*serial) {
+            return Some(("spec.outdated", format!("serial {serial} is beyond {}", Epoch::MAX)));
+        }
+    }
+    let head = progress.head.as_ref()?;
+    let digits = head.hash.bytes().all(|byte| matches!(byte, b'0'..=b'9' | b'a'..=b'f'));
+    if too_great(head.number) {
+        return Some(("spec.audit.number", format!("{} is beyond {}", head.number, Epoch::MAX)));
+    }
+    (head.hash.len() != 64 || !digits)
+        .then(|| ("spec.audit.hash", format!("{:?} is no hash of 64 hexadecimal digits", short(&head.hash))))
 }
 
 fn endpoints(endpoints: &[IpAddr]) -> Option<(String, String)> {

@@ -1,3 +1,4 @@
+mod progress;
 mod refusals;
 
 use std::net::{Ipv4Addr, Ipv6Addr};

@@ -3,6 +3,7 @@
 //!
 //! Fields it does not know are passed over: in a rolling upgrade a newer agent may publish more.
 
+use std::collections::BTreeMap;
 use std::net::IpAddr;
 use std::str::FromStr;
 
@@ -10,7 +11,8 @@ use serde::{Deserialize, Deserializer, Serialize};
 use serde_json::Value;
 
 use super::check::{error, short};
-use super::{API_VERSION, KIND, MAX_ENDPOINTS, Publication, PublicationError, PublishedPlane};
+use super::{API_VERSION, KIND, MAX_ENDPOINTS, Progress, Publication, PublicationError, PublishedPlane};
+use crate::audit::Head;
 use crate::epoch::Epoch;
 use crate::key::PublicKey;
 use crate::plane::{PerPlane, Plane};
@@ -37,6 +39,16 @@ struct Spec {
     epoch: u64,
     endpoints: Vec<String>,
     planes: Vec<WirePlane>,
+    #[serde(default, skip_serializing_if = "is_zero")]
+    serial: u64,
+    #[serde(default, skip_serializing_if = "is_zero")]
+    turns: u64,
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    fresh: Option<u64>,
+    #[serde(default, skip_serializing_if = "BTreeMap::is_empty")]
+    outdated: BTreeMap<String, u64>,
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    audit: Option<Head>,
 }
 
 #[derive(Serialize, Deserialize)]
@@ -46,6 +58,14 @@ struct WirePlane {
     public_key: String,
     epoch: u64,
     port: u64,
+    #[serde(default, skip_serializing_if = "std::ops::Not::not")]
+    leaving: bool,
+}
+
+// What serde calls takes a reference.
+#[allow(clippy::trivially_copy_pass_by_ref)]
+fn is_zero(number: &u64) -> bool {
+    *number == 0
 }
 
 pub(super) fn from_json(text: &str) -> Result<Publication, PublicationError> {
@@ -102,10 +122,12 @@ impl TryFrom<Object> for Publication {
         });
         let addresses = addresses.collect::<Result<Vec<_>, _>>()?;
         let mut planes: PerPlane<Option<PublishedPlane>> = PerPlane::default();
+        let mut leaving: PerPlane<bool> = PerPlane::default();
         for (index, wire) in spec.planes.iter().enumerate() {
             let (plane, published) = wire
                 .typed()
                 .map_err(|(field, reason)| fail(&format!("spec.planes[{index}].{field}"), reason))?;
+            *leaving.get_mut(plane) = wire.leaving;
             if planes.get_mut(plane).replace(published).is_some() {
                 return Err(fail(&format!("spec.planes[{index}].plane"), format!("{plane} is there twice")));
             }
@@ -113,7 +135,16 @@ impl TryFrom<Object> for Publication {
         let planes = PerPlane::try_from_fn(|plane| {
             planes.get(plane).ok_or_else(|| fail("spec.planes", format!("{plane} is missing")))
         })?;
-        Publication::new(name, &spec.node_uid, epoch, planes, &addresses)
+        let fresh = spec.fresh.map(Epoch::new).transpose();
+        let progress = Progress {
+            serial: spec.serial,
+            leaving,
+            turns: spec.turns,
+            fresh: fresh.map_err(|wrong| fail("spec.fresh", wrong.to_string()))?,
+            outdated: spec.outdated.clone(),
+            head: spec.audit.clone(),
+        };
+        Publication::new(name, &spec.node_uid, epoch, planes, &addresses)?.with(progress)
     }
 }
 
@@ -139,6 +170,7 @@ impl From<Publication> for Object {
             public_key: published.public_key.to_string(),
             epoch: published.epoch.get(),
             port: published.port.into(),
+            leaving: *publication.progress.leaving.get(plane),
         });
         Object {
             api_version: API_VERSION.to_owned(),
@@ -148,6 +180,11 @@ impl From<Publication> for Object {
                 epoch: publication.epoch.get(),
                 endpoints: publication.endpoints.iter().map(IpAddr::to_string).collect(),
                 planes: planes.collect(),
+                serial: publication.progress.serial,
+                turns: publication.progress.turns,
+                fresh: publication.progress.fresh.map(Epoch::get),
+                outdated: publication.progress.outdated,
+                audit: publication.progress.head,
             },
             metadata: Metadata { name: publication.node },
         }

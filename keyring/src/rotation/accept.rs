@@ -120,8 +120,15 @@ impl State {
         }
         match &peer.published {
             Some(before) if **before == *published => return Err(None),
-            Some(before) if before.serial == serial => return Err(Some(Refusal::Contradiction { serial })),
+            // Agents that could not rotate yet count nothing.
+            Some(before) if before.serial == serial && serial != 0 => {
+                return Err(Some(Refusal::Contradiction { serial }));
+            }
             _ => {}
+        }
+        let newest = published.planes.iter().map(|(_, key)| key.epoch).max().unwrap_or_default();
+        if !self.is_believable(newest) {
+            return Err(Some(Refusal::Leap { epoch: newest, known: self.record.mesh }));
         }
         self.foreign_key(published).map_or(Ok(()), |refusal| Err(Some(refusal)))
     }

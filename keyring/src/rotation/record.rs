@@ -107,6 +107,24 @@ impl Record {
         }
     }
 
+    /// Of a node whose agent kept none yet: both its keys were made before, and are those it published as `serial`. It
+    /// goes on with them, and with the peers that its kernel has.
+    #[must_use]
+    pub fn adopt(
+        node_uid: NodeUid,
+        mesh: Epoch,
+        (keys, serial): (PerPlane<OwnKey>, u64),
+        peers: impl IntoIterator<Item = (NodeName, NodeUid)>,
+    ) -> Record {
+        let known = |(name, uid)| (name, Known { uid, serial: 0 });
+        Record {
+            serial,
+            keys: keys.map(|_, key| Some(key)),
+            peers: peers.into_iter().map(known).collect(),
+            ..Record::new(node_uid, mesh)
+        }
+    }
+
     /// Reads the JSON text.
     ///
     /// # Errors

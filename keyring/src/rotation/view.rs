@@ -1,11 +1,12 @@
 //! What others may ask of a state.
 
+use std::sync::Arc;
 use std::time::Duration;
 
 use super::moment::Moment;
-use super::published::{NodeName, OwnKey};
+use super::published::{NodeName, NodeUid, OwnKey, Published};
 use super::record::Record;
-use super::state::State;
+use super::state::{Peer, State};
 use super::waiting::{Reason, Waiting};
 use crate::epoch::Epoch;
 use crate::key::PublicKey;
@@ -51,6 +52,26 @@ impl State {
     #[must_use]
     pub fn route(&self, peer: &str) -> Option<Plane> {
         self.peers.get(peer)?.sending
+    }
+
+    /// What of a peer's publications was believed last, since the start.
+    #[must_use]
+    pub fn believed(&self, peer: &str) -> Option<&Arc<Published>> {
+        self.peers.get(peer)?.published.as_ref()
+    }
+
+    /// The peers there are, with the UIDs of their Node objects.
+    pub fn members(&self) -> impl Iterator<Item = (&NodeName, &NodeUid)> {
+        self.peers.iter().map(|(name, peer)| (name, &peer.uid))
+    }
+
+    /// Whether nobody that this node has read of has anything left to do: no rotation is under way in the mesh.
+    #[must_use]
+    pub fn is_quiet(&self) -> bool {
+        let settled = |peer: &Peer| {
+            peer.published.as_ref().is_none_or(|published| published.is_settled(self.record.mesh))
+        };
+        self.is_idle() && self.peers.values().all(settled)
     }
 
     /// Whether a rotation of the mesh or of this node has yet to end here.

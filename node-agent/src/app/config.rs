@@ -37,6 +37,8 @@ pub struct Config {
     pub attach: AttachMode,
     /// Where to install a CNI configuration, if anywhere.
     pub cni_conf_dir: Option<PathBuf>,
+    /// After how long the mesh's epoch is raised without anybody asking; `None`: never.
+    pub rotate_every: Option<Duration>,
     /// How long tasks may take to stop.
     pub drain: Duration,
 }

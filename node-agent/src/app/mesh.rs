@@ -1,29 +1,31 @@
 //! The mesh from snapshot to kernel: keys, publication, compile, converge.
+use super::board::Board;
 use super::enforce::SharedDatapath;
-use super::guard::{self, GuardError};
-use super::keys::{Keys, KeysError};
+use super::guard::GuardError;
+use super::rotation::{Rotation, RotationError, Start};
 use super::troubles::Troubles;
 use super::{Config, caution};
 use crate::apply::bpf::{Attached, Device, Role};
-use crate::apply::mesh::{MeshApplyError, MeshExecutor, MeshExecutorConfig, Programs, Report, converge};
+use crate::apply::mesh::{MeshApplyError, MeshExecutor, MeshExecutorConfig, Programs};
 use crate::desired::Snapshot;
-use crate::mesh::{LocalKeysView, MeshConfig, MeshError, MeshInput, MeshSpec, compile};
+use crate::mesh::{
+    LocalKeysView, MeshConfig, MeshError, MeshInput, MeshSpec, Pairs, UnderlayFacts, believed,
+};
 use crate::model::Problem;
 use crate::plan::mesh::Backend;
+use crate::words::{Addressees, Command, Incoming};
 use futures::future::BoxFuture;
-use ringfence_keyring::Epoch;
-use std::collections::BTreeSet;
+use ringfence_keyring::{Epoch, PerPlane};
+use std::collections::{BTreeMap, BTreeSet};
 use std::path::PathBuf;
 use std::sync::Arc;
-
-/// The mesh's epoch: it has not been rotated yet.
-pub(super) const EPOCH: Epoch = Epoch::ZERO;
+use tokio::sync::{mpsc, watch};
 
 /// Why the mesh is not as it shall be.
 #[derive(Debug, thiserror::Error)]
 pub(super) enum MeshTrouble {
     #[error(transparent)]
-    Keys(#[from] KeysError),
+    Rotation(#[from] RotationError),
     #[error(transparent)]
     Compile(#[from] MeshError),
     #[error(transparent)]
@@ -38,13 +40,30 @@ pub(super) enum MeshTrouble {
 pub(super) struct MeshKeeper {
     pub(super) config: Arc<Config>,
     pub(super) executor: MeshExecutor,
-    pub(super) keys: Option<Keys>,
+    pub(super) rotation: Option<Rotation>,
+    pub(super) board: Board,
+    pub(super) courier: Courier,
     pub(super) spec: MeshSpec,
     /// What an administrator should know of this node's part; each is logged when it begins.
     pub(super) warnings: BTreeSet<String>,
+    /// What could not be written for others to read.
+    pub(super) unwritten: BTreeMap<&'static str, Result<(), String>>,
     /// Refused nodes that were told of.
     problems: BTreeSet<Problem>,
     settings: MeshConfig,
+}
+
+/// The task that talks to other agents, and what it heard.
+pub(super) struct Courier {
+    pub(super) commands: mpsc::Sender<Command>,
+    pub(super) book: watch::Sender<Arc<Addressees>>,
+    pub(super) heard: Vec<Incoming>,
+}
+
+/// What one round works with.
+pub(super) struct Round<'a> {
+    pub(super) snapshot: &'a Snapshot,
+    pub(super) underlay: &'a UnderlayFacts,
 }
 
 /// Puts programs onto the WireGuard devices that the executor makes.
@@ -67,7 +86,11 @@ impl Programs for OnDevices {
 
 impl MeshKeeper {
     /// Chooses a WireGuard. Nothing is touched yet.
-    pub(super) async fn new(config: Arc<Config>, datapath: SharedDatapath) -> Result<Self, MeshApplyError> {
+    pub(super) async fn new(
+        config: Arc<Config>,
+        datapath: SharedDatapath,
+        courier: Courier,
+    ) -> Result<Self, MeshApplyError> {
         let executor = MeshExecutorConfig {
             backend: config.wireguard,
             state: config.run_dir.clone(),
@@ -77,9 +100,18 @@ impl MeshKeeper {
         let executor = MeshExecutor::new(executor, Arc::new(OnDevices(datapath))).await?;
         let cluster_cidrs = config.cluster_cidrs.clone();
         let settings = MeshConfig { ports: config.ports, cluster_cidrs, ..MeshConfig::default() };
-        let (warnings, problems) = (BTreeSet::new(), BTreeSet::new());
-        let spec = MeshSpec::default();
-        let mut keeper = Self { config, settings, executor, keys: None, spec, warnings, problems };
+        let mut keeper = Self {
+            board: Board::Directory(config.source.clone()),
+            config,
+            executor,
+            rotation: None,
+            courier,
+            spec: MeshSpec::default(),
+            warnings: BTreeSet::new(),
+            unwritten: BTreeMap::new(),
+            problems: BTreeSet::new(),
+            settings,
+        };
         keeper.warn();
         Ok(keeper)
     }
@@ -87,8 +119,20 @@ impl MeshKeeper {
     /// Brings the mesh to where the snapshot wants it; whether it stands.
     pub(super) async fn round(&mut self, snapshot: &Snapshot, troubles: &mut Troubles) -> bool {
         let done = self.attempt(snapshot).await;
+        if done.as_ref().is_err_and(|trouble| !matches!(trouble, MeshTrouble::Compile(_))) {
+            // Whatever was under way is taken up again as after a restart: from disk and kernel.
+            self.rotation = None;
+        }
         self.warn();
+        for (concern, result) in std::mem::take(&mut self.unwritten) {
+            troubles.note(concern, result);
+        }
         troubles.note("mesh", done).is_some()
+    }
+
+    /// What other agents said, for the next round.
+    pub(super) fn hear(&mut self, incoming: Incoming) {
+        self.courier.heard.push(incoming);
     }
 
     /// MTU of the mesh, bytes: what pods' devices may have. `None` while there is no mesh.
@@ -115,35 +159,47 @@ impl MeshKeeper {
     }
 
     async fn attempt(&mut self, snapshot: &Snapshot) -> Result<(), MeshTrouble> {
-        let name = &self.config.node;
-        let node = snapshot.nodes.get(name).ok_or_else(|| MeshError::NoSuchNode { node: name.clone() })?;
-        if self.keys.as_ref().is_some_and(|keys| !keys.are_for(node)) {
-            // The old store's lock must be gone before the new one is opened.
-            self.keys = None;
-        }
-        let keys = match self.keys.take() {
-            Some(keys) => keys,
-            None => Keys::open(&self.config, node, snapshot, EPOCH)?,
-        };
-        let keys = self.keys.insert(keys);
+        let name = self.config.node.clone();
+        let node = snapshot.nodes.get(&name).ok_or(MeshError::NoSuchNode { node: name })?;
         let underlay = self.executor.underlay(&node.addresses).await?;
-        keys.publish(&self.config, node, snapshot, (&underlay, EPOCH))?;
-        let view = LocalKeysView::new(&keys.keys, EPOCH);
-        self.spec = compile(&MeshInput {
-            snapshot,
-            node: name,
-            keys: &view,
-            underlay: &underlay,
+        let round = Round { snapshot, underlay: &underlay };
+        if self.rotation.as_ref().is_some_and(|rotation| !rotation.is_for(node)) {
+            // The old store's lock must be gone before the new one is opened.
+            self.rotation = None;
+        }
+        let mut rotation = match self.rotation.take() {
+            Some(rotation) => rotation,
+            None => {
+                let observed = self.executor.observe(&self.spec).await?;
+                let believed = believed(&self.input(&round, &nobody()));
+                let config = &self.config;
+                let start = Start { config, node, snapshot, observed: &observed, believed: &believed };
+                Rotation::start(&start)?
+            }
+        };
+        let believed = believed(&self.input(&round, &rotation.view()));
+        rotation.feed(snapshot, &believed);
+        self.courier.heard.drain(..).for_each(|incoming| rotation.hear(incoming));
+        rotation.tick();
+        let rotation = self.rotation.insert(rotation);
+        rotation.note();
+        self.carry_out(&round).await
+    }
+
+    pub(super) fn input<'a>(&'a self, round: &Round<'a>, keys: &'a LocalKeysView) -> MeshInput<'a> {
+        MeshInput {
+            snapshot: round.snapshot,
+            node: &self.config.node,
+            keys,
+            underlay: round.underlay,
             config: &self.settings,
             previous: &self.spec.members,
-        })?;
-        guard::note(&self.config.state_dir, &self.spec)?;
-        let Report { done, failed } = converge(&mut self.executor, &self.spec, &keys.keys).await?;
-        for action in &done {
-            tracing::info!(?action, "mesh");
         }
-        let failed: Vec<String> =
-            failed.iter().filter_map(|(_, error)| error.as_ref()).map(ToString::to_string).collect();
-        if failed.is_empty() { Ok(()) } else { Err(MeshTrouble::Steps(failed)) }
     }
+}
+
+/// What there is of us before our keys are known.
+fn nobody() -> LocalKeysView {
+    let pairs = Pairs::Agreed(BTreeMap::new());
+    LocalKeysView { public: PerPlane::default(), epoch: Epoch::ZERO, pairs, rotating: false }
 }

@@ -1,5 +1,6 @@
 //! The mesh's part of the status report.
-use super::mesh::{EPOCH, MeshKeeper};
+use super::mesh::MeshKeeper;
+use super::rotation::Rotation;
 use crate::mesh::spec::DeviceSpec;
 use crate::plan::mesh::{Backend, ObservedMesh};
 use crate::status::{BackendStatus, MeshStatus, PeerStatus, PlaneStatus};
@@ -23,11 +24,12 @@ impl MeshKeeper {
                 Backend::Kernel => BackendStatus::Kernel,
                 Backend::Userspace => BackendStatus::Userspace,
             },
-            epoch: EPOCH.get(),
+            epoch: self.rotation.as_ref().map_or(0, |rotation| rotation.state.mesh_epoch().get()),
             planes,
             waiting: self.spec.waiting.iter().cloned().collect(),
             warnings: self.warnings.iter().cloned().collect(),
             retry: None,
+            rotation: self.rotation.as_ref().map(Rotation::status).unwrap_or_default(),
         }
     }
 
@@ -57,12 +59,13 @@ impl MeshKeeper {
                 allowed: peer.allowed.iter().map(ToString::to_string).collect(),
             }
         });
-        let epoch = self.keys.as_ref().map_or(0, |keys| keys.keys.get(plane).epoch().get());
+        let epoch = self.rotation.as_ref().and_then(|rotation| rotation.epoch(plane)).unwrap_or(0);
         PlaneStatus {
             device: plane.device().to_owned(),
-            active: EPOCH.plane() == plane,
+            active: self.rotation.as_ref().is_some_and(|r| r.state.mesh_epoch().plane() == plane),
             epoch,
-            public_key: spec.public_key.to_string(),
+            public_key: spec.public_key.map_or_else(String::new, |key| key.to_string()),
+            key_age_seconds: self.rotation.as_ref().and_then(|rotation| rotation.age(plane)),
             port: spec.listen_port,
             mtu: observed.devices.get(&plane).map_or(spec.mtu, |device| device.mtu),
             refused_packets: None,

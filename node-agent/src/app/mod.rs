@@ -6,11 +6,15 @@
 //! | `index` | owns the desired state: takes updates in, gives snapshots out |
 //! | `kernel` | listens to what others change in the kernel |
 //! | `control` | answers CNI plugin and command line |
-//! | `reconcile` | owns all state of the kernel: compiles, plans, applies |
+//! | `words` | talks to other agents over the mesh: probes, and words about planes |
+//! | `reconcile` | owns all state of the kernel, and this node's part in the rotation of keys: compiles, plans, applies |
 
 mod answer;
+mod board;
 mod calls;
+mod carry;
 mod caution;
+mod clock;
 mod cni_conf;
 mod config;
 mod enforce;
@@ -19,18 +23,19 @@ pub mod guard;
 mod hooks;
 mod index;
 mod kernel;
-mod keys;
 mod mesh;
 mod mesh_status;
 mod pace;
 mod reconcile;
 mod report;
+mod rotation;
 mod run;
 mod stamp;
 #[cfg(test)]
 mod tests;
 mod troubles;
 
+pub use clock::rfc3339;
 pub use config::Config;
 pub use error::AppError;
 pub use run::run;

@@ -15,6 +15,7 @@ use crate::control::Call;
 use crate::desired::Snapshot;
 use crate::endpoint::Registry;
 use crate::readiness::Readiness;
+use crate::words::Incoming;
 use std::collections::BTreeMap;
 use std::convert::Infallible;
 use std::sync::Arc;
@@ -33,6 +34,7 @@ const CROWD: usize = 64;
 pub(super) struct Inputs {
     pub(super) known: watch::Receiver<Known>,
     pub(super) calls: mpsc::Receiver<Call>,
+    pub(super) words: mpsc::Receiver<Incoming>,
     pub(super) kernel: Arc<Notify>,
     pub(super) stop: CancellationToken,
 }
@@ -83,6 +85,14 @@ impl Reconciler {
                     }
                     if !changed {
                         continue;
+                    }
+                }
+                // Cancel-safe: what was not returned stays in the channel.
+                Some(incoming) = inputs.words.recv() => {
+                    self.mesh.hear(incoming);
+                    // Peers answer in crowds.
+                    while let Ok(incoming) = inputs.words.try_recv() {
+                        self.mesh.hear(incoming);
                     }
                 }
                 // Cancel-safe: a permit that was not taken stays.

@@ -27,11 +27,15 @@ impl Reconciler {
         let mut problems = self.known.problems.to_vec();
         problems.extend(self.enforcer.problems().iter().cloned().map(|problem| self.located(problem)));
         problems.extend(self.mesh.spec.problems.iter().cloned());
+        if let (Some(rotation), Some(snapshot)) = (&self.mesh.rotation, &self.known.snapshot) {
+            problems.extend(rotation.problems(snapshot));
+        }
         let mut waiting_for = self.readiness.waiting_for();
         waiting_for.extend(self.known.waiting_for.iter().map(|kind| format!("objects of kind {kind}")));
         StatusReport {
             node: self.config.node.clone(),
             version: env!("CARGO_PKG_VERSION").to_owned(),
+            source: format!("dir:{}", self.config.source.display()),
             ready: self.readiness.is_ready(),
             waiting_for,
             enforcement: Enforcement {

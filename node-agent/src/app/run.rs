@@ -1,7 +1,7 @@
 //! Constructing the agent.
 use super::enforce::Enforcer;
 use super::index::{self, Known};
-use super::mesh::MeshKeeper;
+use super::mesh::{Courier, MeshKeeper};
 use super::pace::Pace;
 use super::reconcile::{Inputs, Reconciler};
 use super::troubles::Troubles;
@@ -13,6 +13,7 @@ use crate::endpoint::Registry;
 use crate::readiness::Readiness;
 use crate::task::Tasks;
 use crate::watch::directory::{self, Source};
+use crate::words::{self, Addressees};
 use nix::fcntl::{Flock, FlockArg};
 use std::fs::{DirBuilder, File};
 use std::io;
@@ -22,6 +23,9 @@ use std::sync::Arc;
 use tokio::signal::unix::{Signal, SignalKind, signal};
 use tokio::sync::{Mutex, Notify, mpsc, watch};
 use tokio::time::Instant;
+
+/// What agents say to each other waits here, if it must; of a thousand peers each may have said a few things.
+const WORDS: usize = 8192;
 
 /// Runs the agent until SIGTERM or SIGINT. What is enforced stays enforced.
 ///
@@ -53,8 +57,13 @@ pub async fn run(config: Config) -> Result<(), AppError> {
     let (send_call, calls) = mpsc::channel(64);
     let (socket, stop) = (config.socket(), tasks.stop());
     tasks.spawn("control", async move { control::serve(&socket, send_call, stop).await });
-    let reconciler = reconciler(config.clone(), netlink).await?;
-    let inputs = Inputs { known, calls, kernel: changed, stop: tasks.stop() };
+    let (commands, said) = mpsc::channel(WORDS);
+    let (book, addressees) = watch::channel(Arc::new(Addressees::default()));
+    let (send_word, words) = mpsc::channel(WORDS);
+    tasks.spawn("words", words::run(said, addressees, send_word, tasks.stop()));
+    let courier = Courier { commands, book, heard: Vec::new() };
+    let reconciler = reconciler(config.clone(), netlink, courier).await?;
+    let inputs = Inputs { known, calls, words, kernel: changed, stop: tasks.stop() };
     tasks.spawn("reconcile", reconciler.run(inputs));
     tracing::info!(node = config.node, version = env!("CARGO_PKG_VERSION"), "the agent runs");
     tasks.run(asked, config.drain).await?;
@@ -62,7 +71,11 @@ pub async fn run(config: Config) -> Result<(), AppError> {
     Ok(())
 }
 
-async fn reconciler(config: Arc<Config>, netlink: rtnetlink::Handle) -> Result<Reconciler, AppError> {
+async fn reconciler(
+    config: Arc<Config>,
+    netlink: rtnetlink::Handle,
+    courier: Courier,
+) -> Result<Reconciler, AppError> {
     let options = Options {
         object: OBJECT,
         pins: config.bpffs.clone(),
@@ -80,7 +93,7 @@ async fn reconciler(config: Arc<Config>, netlink: rtnetlink::Handle) -> Result<R
         troubles.note("registry", Err::<(), _>(all.join("; ")));
     }
     Ok(Reconciler {
-        mesh: MeshKeeper::new(config.clone(), datapath).await?,
+        mesh: MeshKeeper::new(config.clone(), datapath, courier).await?,
         tombstones: Tombstones::of(&config.state_dir),
         waiting: Vec::new(),
         readiness: Readiness::default(),

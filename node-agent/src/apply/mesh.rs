@@ -13,7 +13,7 @@ use crate::mesh::spec::{MeshSpec, NatSpec};
 use crate::plan::mesh::{Action, Backend, ObservedDevice, ObservedMesh, plan};
 use crate::userspace;
 use futures::future::BoxFuture;
-use ringfence_keyring::{Plane, PlaneKeys, PrivateKey};
+use ringfence_keyring::{PerPlane, Plane, PlaneKey, PlaneKeys, PrivateKey, PublicKey};
 use rtnetlink::Handle;
 use std::collections::{BTreeMap, BTreeSet};
 use std::net::IpAddr;
@@ -60,6 +60,12 @@ impl PrivateKeys for PlaneKeys {
     }
 }
 
+impl PrivateKeys for PerPlane<Option<PlaneKey>> {
+    fn private_key(&self, plane: Plane) -> Option<&PrivateKey> {
+        self.get(plane).as_ref().map(PlaneKey::private)
+    }
+}
+
 /// Puts the eBPF programs onto a WireGuard device.
 pub trait Programs: Send + Sync {
     /// Attaches all programs of a WireGuard device to the device `name` with interface index `index`. Called for every
@@ -82,6 +88,8 @@ pub struct MeshExecutor {
     /// Index of the device that has its programs, by plane.
     pub(super) attached: BTreeMap<Plane, u32>,
     pub(super) links: BTreeMap<Plane, Link>,
+    /// Keys that were put onto devices only so that they have no other.
+    pub(super) blank: BTreeSet<PublicKey>,
     peers: Peers,
 }
 
@@ -92,6 +100,8 @@ pub struct Report {
     pub done: Vec<Action>,
     /// What failed, or was left out because something before it failed on the same device.
     pub failed: Vec<(Action, Option<MeshApplyError>)>,
+    /// Bytes that were received from each peer of each device, as observed before anything was done.
+    pub received: BTreeMap<(Plane, PublicKey), u64>,
 }
 
 impl MeshExecutor {
@@ -109,7 +119,8 @@ impl MeshExecutor {
         let lock = Lock::new(config.nft.clone());
         let nat = Table::new(config.nft.clone(), nat_script::TABLE);
         let (attached, links, peers) = (BTreeMap::new(), BTreeMap::new(), Peers::default());
-        Ok(Self { config, handle, backend, lock, nat, programs, attached, links, peers })
+        let blank = BTreeSet::new();
+        Ok(Self { config, handle, backend, lock, nat, programs, attached, links, blank, peers })
     }
 
     /// Which WireGuard is used.
@@ -172,6 +183,7 @@ impl MeshExecutor {
         for (plane, link) in &self.links {
             let mut control = observe::control(*plane, link, self.backend).await;
             if let Some(control) = &mut control {
+                control.public_key = control.public_key.filter(|key| !self.blank.contains(key));
                 self.peers.complete(*plane, &mut control.peers);
             }
             let Link { kind, up, mtu, .. } = link.clone();
@@ -194,7 +206,7 @@ pub async fn converge(
     keys: &dyn PrivateKeys,
 ) -> Result<Report, MeshApplyError> {
     let observed = executor.observe(spec).await?;
-    let mut report = Report::default();
+    let mut report = Report { received: received(&observed), ..Report::default() };
     let mut broken = BTreeSet::new();
     for action in plan(&observed, spec, executor.backend) {
         let plane = plane_of(&action);
@@ -217,4 +229,12 @@ pub async fn converge(
         }
     }
     Ok(report)
+}
+
+fn received(observed: &ObservedMesh) -> BTreeMap<(Plane, PublicKey), u64> {
+    let of_plane = |(plane, device): (&Plane, &ObservedDevice)| {
+        let peers = device.control.iter().flat_map(|control| &control.peers);
+        peers.map(|(key, peer)| ((*plane, *key), peer.rx_bytes)).collect::<Vec<_>>()
+    };
+    observed.devices.iter().flat_map(of_plane).collect()
 }

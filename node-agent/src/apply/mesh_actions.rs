@@ -44,6 +44,11 @@ impl MeshExecutor {
                 let key = key.ok_or(MeshApplyError::Key { plane: *plane })?;
                 wireguard::set_key(plane.device(), self.backend, key, *listen_port).await
             }
+            Action::ClearKey(plane) => {
+                let blank = wireguard::clear_key(plane.device(), self.backend).await?;
+                self.blank.insert(blank);
+                Ok(())
+            }
             Action::ChangePeers(plane, changes) => {
                 wireguard::change_peers(plane.device(), self.backend, changes).await
             }
@@ -108,6 +113,7 @@ pub(super) fn plane_of(action: &Action) -> Option<Plane> {
         | Action::DeleteAddress(plane, _)
         | Action::AttachPrograms(plane)
         | Action::SetKey { plane, .. }
+        | Action::ClearKey(plane)
         | Action::ChangePeers(plane, _)
         | Action::LinkUp(plane) => Some(*plane),
         Action::SetRoute(route) => match route.via {

@@ -62,7 +62,9 @@ pub(super) fn script(nat: &NatSpec) -> String {
     for family in &FAMILIES {
         onto_mesh(&mut text, family, nat);
     }
-    text.push_str("}\nchain postrouting {\ntype nat hook postrouting priority 99; policy accept;\n");
+    text.push_str("}\n");
+    quiet(&mut text);
+    text.push_str("chain postrouting {\ntype nat hook postrouting priority 99; policy accept;\n");
     for family in &FAMILIES {
         // A pod behind its own Service must see the answer come back through it, so kube-proxy masquerades.
         let _ = writeln!(text, "{0} saddr . {0} daddr @{1} return", family.word, family.hairpin);
@@ -74,6 +76,22 @@ pub(super) fn script(nat: &NatSpec) -> String {
     }
     text.push_str("}\n}\n");
     text
+}
+
+/// Where no agent runs, the kernel would tell those of other nodes that nobody listens: to a node address, so in the clear,
+/// and quoting what came through the mesh. Behind the header of such a report (8 bytes) comes that of the packet it is about,
+/// and then its ports.
+fn quiet(text: &mut String) {
+    text.push_str("chain quiet {\ntype filter hook output priority 0; policy accept;\n");
+    let port = crate::words::PORT;
+    for (word, header, protocol) in [("icmp", 20, 9), ("icmpv6", 40, 6)] {
+        let (protocol, port_at) = ((8 + protocol) * 8, (8 + header + 2) * 8);
+        let _ = writeln!(
+            text,
+            "{word} type destination-unreachable @th,{protocol},8 17 @th,{port_at},16 {port} drop"
+        );
+    }
+    text.push_str("}\n");
 }
 
 /// Pairs of one address twice: nft cannot compare two fields of a packet.

@@ -57,6 +57,17 @@ pub(super) async fn set_key(
     apply(name, backend, update, "set the key of").await
 }
 
+/// Replaces the device's private key by one that is known to nobody once this returns: an embedded WireGuard cannot be
+/// without. Returns its public half.
+pub(super) async fn clear_key(name: &str, backend: Backend) -> Result<PublicKey, MeshApplyError> {
+    const OPERATION: &str = "take the key from";
+    let nobody = PrivateKey::generate()
+        .map_err(|error| MeshApplyError::io(OPERATION, name)(io::Error::other(error)))?;
+    let update = DeviceUpdate::new().set_private_key(Key(*nobody.expose_bytes()));
+    apply(name, backend, update, OPERATION).await?;
+    Ok(nobody.public())
+}
+
 /// Carries out changes of peers in their order.
 pub(super) async fn change_peers(
     name: &str,

@@ -62,6 +62,7 @@ fn config(arguments: AgentArguments) -> anyhow::Result<Config> {
             AttachChoice::Clsact => AttachMode::Clsact,
         },
         cni_conf_dir: arguments.cni_conf_dir,
+        rotate_every: (!arguments.rotate_every.is_zero()).then_some(arguments.rotate_every),
         drain: DRAIN,
     })
 }

@@ -1,4 +1,5 @@
 //! What can be asked on the command line.
+use super::keys::{AuditCommand, KeysCommand};
 use super::lab::LabCommand;
 use crate::apply::mesh::BackendChoice;
 use crate::lab::Lab;
@@ -7,9 +8,11 @@ use clap::{Args, Parser, Subcommand, ValueEnum};
 use ipnetwork::IpNetwork;
 use ringfence_abi::Mark;
 use std::path::PathBuf;
+use std::time::Duration;
 
 const EXIT_CODES: &str = "Exit codes:\n  0  done; for `status`: the node is ready\n  1  failed; the reason is on standard error\n  2  \
-                          the command line makes no sense\n  3  `status`: the agent answers, but the node is not ready";
+                          the command line makes no sense\n  3  `status`: the agent answers, but the node is not ready; `audit verify`: a log was changed\n  4  \
+                          `keys rotate --wait`, `keys revoke`, `keys admit`: it has not ended in time, and goes on";
 
 /// Encrypts pod traffic between nodes and lets only permitted pods talk to each other.
 #[derive(Debug, Parser)]
@@ -40,6 +43,18 @@ pub(super) enum Command {
         /// What to do.
         #[command(subcommand)]
         command: LabCommand,
+    },
+    /// Keys of nodes: show, rotate, revoke
+    Keys {
+        /// What to do.
+        #[command(subcommand)]
+        command: KeysCommand,
+    },
+    /// The record of what became of keys
+    Audit {
+        /// What to do.
+        #[command(subcommand)]
+        command: AuditCommand,
     },
     /// Ask what policies say
     Policy {
@@ -96,6 +111,9 @@ pub(super) struct AgentArguments {
     /// Install a CNI configuration here once the node is ready
     #[arg(long)]
     pub(super) cni_conf_dir: Option<PathBuf>,
+    /// Keys of the whole mesh are rotated so often: 24h, 90m, 30s; 0 is only when somebody asks. One agent sees to it
+    #[arg(long, default_value = "24h", value_parser = span)]
+    pub(super) rotate_every: Duration,
     /// Log as text or as JSON lines; what is logged is RUST_LOG's to say
     #[arg(long, value_enum, default_value_t = LogFormat::Text)]
     pub(super) log_format: LogFormat,
@@ -204,4 +222,22 @@ pub(super) enum Format {
     Json,
     /// For machines and people
     Yaml,
+}
+
+/// A number with one of s, m, h, d; a bare number is seconds.
+fn span(text: &str) -> Result<Duration, String> {
+    let (number, unit) = match text.char_indices().next_back() {
+        Some((at, unit)) if unit.is_ascii_alphabetic() => (&text[..at], unit),
+        _ => (text, 's'),
+    };
+    let seconds = match unit {
+        's' => Some(1),
+        'm' => Some(60),
+        'h' => Some(3600),
+        'd' => Some(86_400),
+        _ => None,
+    };
+    let number: Option<u64> = number.parse().ok();
+    let span = number.zip(seconds).and_then(|(number, seconds)| number.checked_mul(seconds));
+    span.map(Duration::from_secs).ok_or_else(|| format!("{text:?} is no span of time: write 24h, 90m or 30s"))
 }

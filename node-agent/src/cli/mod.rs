@@ -3,6 +3,7 @@
 mod agent;
 mod arguments;
 mod guard;
+mod keys;
 mod lab;
 mod output;
 mod status;
@@ -36,6 +37,8 @@ pub fn main() -> ExitCode {
             userspace::run(&arguments).map(|()| ExitCode::SUCCESS).map_err(Into::into)
         }
         Command::Lab { command } => lab::run(command),
+        Command::Keys { command } => keys::run(command),
+        Command::Audit { command } => keys::run_audit(command),
         Command::Policy { command: PolicyCommand::Verdicts(arguments) } => verdicts::run(&arguments),
     };
     match done {

@@ -133,6 +133,9 @@ impl Index {
             Object::EndpointSlice(value) => put(&mut self.known.slices, name, value),
             Object::NetworkPolicy(value) => put(&mut self.known.policies, name, value),
             Object::RingfenceNode(value) => put(&mut self.known.publications, name.name, value),
+            Object::RingfenceMesh(value) => put(&mut self.known.mesh, name.name, value),
+            Object::RingfenceRotation(_, value) => put(&mut self.known.rotations, name.name, value),
+            Object::RingfenceRevocation(_, value) => put(&mut self.known.revocations, name.name, value),
         }
     }
 
@@ -148,6 +151,9 @@ impl Index {
             Kind::EndpointSlice => remove(&mut known.slices, name),
             Kind::NetworkPolicy => remove(&mut known.policies, name),
             Kind::RingfenceNode => remove(&mut known.publications, &name.name),
+            Kind::RingfenceMesh => remove(&mut known.mesh, &name.name),
+            Kind::RingfenceRotation => remove(&mut known.rotations, &name.name),
+            Kind::RingfenceRevocation => remove(&mut known.revocations, &name.name),
         };
         removed || problems
     }
@@ -161,6 +167,9 @@ impl Index {
             Kind::Namespace => cluster_scoped(known.namespaces.keys().collect()),
             Kind::Node => cluster_scoped(known.nodes.keys().collect()),
             Kind::RingfenceNode => cluster_scoped(known.publications.keys().collect()),
+            Kind::RingfenceMesh => cluster_scoped(known.mesh.keys().collect()),
+            Kind::RingfenceRotation => cluster_scoped(known.rotations.keys().collect()),
+            Kind::RingfenceRevocation => cluster_scoped(known.revocations.keys().collect()),
             Kind::Pod => known.pods.keys().cloned().collect(),
             Kind::Service => known.services.keys().cloned().collect(),
             Kind::EndpointSlice => known.slices.keys().cloned().collect(),

@@ -6,7 +6,8 @@ mod tests;
 pub use index::Index;
 
 use crate::model::{
-    EndpointSlice, Namespace, NetworkPolicy, Node, ObjectName, Pod, Problem, Service, SourceVersion,
+    EndpointSlice, MESH, MeshEpoch, Namespace, NetworkPolicy, Node, ObjectName, Pod, Problem, Revocation,
+    RotationRequest, Service, SourceVersion,
 };
 use crate::watch::Kind;
 use ringfence_keyring::Publication;
@@ -32,6 +33,12 @@ pub struct Snapshot {
     pub policies: Arc<BTreeMap<ObjectName, Arc<NetworkPolicy>>>,
     /// What nodes publish for the mesh, by node name.
     pub publications: Arc<BTreeMap<String, Arc<Publication>>>,
+    /// The mesh's epoch, under the one name that it has; empty: epoch 0.
+    pub mesh: Arc<BTreeMap<String, Arc<MeshEpoch>>>,
+    /// Requests to rotate keys, by name.
+    pub rotations: Arc<BTreeMap<String, Arc<RotationRequest>>>,
+    /// What is said of nodes that are or were revoked, by node name.
+    pub revocations: Arc<BTreeMap<String, Arc<Revocation>>>,
     /// What could not be taken as written.
     pub problems: Arc<Vec<Problem>>,
     /// Where objects were read that others can contradict ([`Kind::contradictable`]), as far as the source says.
@@ -41,6 +48,11 @@ pub struct Snapshot {
 }
 
 impl Snapshot {
+    /// The mesh's epoch.
+    pub fn mesh_epoch(&self) -> MeshEpoch {
+        self.mesh.get(MESH).map_or_else(MeshEpoch::default, |mesh| **mesh)
+    }
+
     /// Where an object was read that others can contradict; in words where the source does not say.
     pub fn origin(&self, kind: Kind, name: &str) -> String {
         let known = self.origins.get(&(kind, name.to_owned()));

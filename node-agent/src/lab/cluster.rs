@@ -44,14 +44,20 @@ impl Lab {
         }
         for object in cluster.objects() {
             let Some((kind, name)) = identity(&object) else { continue };
-            kept.insert(directory::file_name(kind, &name));
-            if kind != Kind::RingfenceNode {
+            let file = directory::file_name(kind, &name);
+            // Agents and `ringfence keys` write these: what was read may be out of date by now.
+            let theirs = kind == Kind::RingfenceNode || kind.is_ours() && source.join(&file).exists();
+            kept.insert(file);
+            if !theirs {
                 directory::write(&source, kind, &name, &object)?;
             }
         }
+        let of_keys = [Kind::RingfenceMesh, Kind::RingfenceRotation, Kind::RingfenceRevocation]
+            .map(|kind| format!("{}.", kind.to_string().to_ascii_lowercase()));
         for entry in std::fs::read_dir(&source).map_err(LabError::file("list", &source))?.flatten() {
             let name = entry.file_name().to_string_lossy().into_owned();
-            if name.ends_with(".json") && !name.starts_with('.') && !kept.contains(&name) {
+            let about_keys = of_keys.iter().any(|kind| name.starts_with(kind));
+            if name.ends_with(".json") && !name.starts_with('.') && !about_keys && !kept.contains(&name) {
                 std::fs::remove_file(entry.path()).map_err(LabError::file("remove", &entry.path()))?;
             }
         }

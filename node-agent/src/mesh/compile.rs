@@ -1,12 +1,12 @@
 //! The whole compilation.
 use super::input::MeshInput;
 use super::lock::lock;
-use super::members::judge;
+use super::members::{Member, Members, judge};
 use super::nat::{nat, transit};
 use super::net::{Family, covers, masked};
 use super::peers::devices;
 use super::routes::{Routes, rules};
-use super::spec::MeshSpec;
+use super::spec::{DeviceSpec, MeshSpec};
 use crate::model::Node;
 use ipnetwork::IpNetwork;
 use ringfence_keyring::Plane;
@@ -45,11 +45,10 @@ pub fn compile(input: &MeshInput<'_>) -> Result<MeshSpec, MeshError> {
     let sources = sources(input, own, &mut warnings);
     let others: Vec<&Node> = nodes.values().map(Arc::as_ref).filter(|node| node.name != own.name).collect();
     let lock = lock(own, &others, &local, &cluster);
-    let active = input.keys.epoch.plane();
-    let reachable = devices[&active].peers.values().map(|peer| peer.node.as_str()).collect();
-    let routes = Routes { active, others, own, sources: &sources, cluster: &cluster };
+    let planes = planes(input, &members, &devices);
+    let routes = Routes { planes: &planes, others, own, sources: &sources, cluster: &cluster };
     Ok(MeshSpec {
-        routes: routes.all(&members, &reachable),
+        routes: routes.all(&members),
         rules: rules(&local),
         lock,
         nat: nat(input.snapshot, own, &local, &cluster, &members, &sources),
@@ -70,6 +69,23 @@ pub fn compile(input: &MeshInput<'_>) -> Result<MeshSpec, MeshError> {
         devices,
         warnings,
     })
+}
+
+/// The plane of each node's routes: only where the device there has the node as a peer.
+fn planes<'a>(
+    input: &MeshInput<'_>,
+    members: &Members<'a>,
+    devices: &BTreeMap<Plane, DeviceSpec>,
+) -> BTreeMap<&'a str, Plane> {
+    let there: BTreeSet<(Plane, &str)> = devices
+        .iter()
+        .flat_map(|(plane, device)| device.peers.values().map(|peer| (*plane, peer.node.as_str())))
+        .collect();
+    let plane = |(name, member): (&&'a str, &Member<'a>)| {
+        let plane = input.keys.pair(name, member.publication).route?;
+        there.contains(&(plane, *name)).then_some((*name, plane))
+    };
+    members.accepted.iter().filter_map(plane).collect()
 }
 
 /// The configured CIDRs, and those of nodes that lie outside them.

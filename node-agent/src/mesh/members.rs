@@ -59,6 +59,14 @@ impl Member<'_> {
     }
 }
 
+/// The nodes that are believed, with their UIDs; none if there is no Node object of our own.
+#[must_use]
+pub fn believed(input: &MeshInput<'_>) -> BTreeMap<String, String> {
+    let Some(own) = input.snapshot.nodes.get(input.node) else { return BTreeMap::new() };
+    let members = judge(input, own).accepted;
+    members.into_values().map(|member| (member.node.name.clone(), member.node.uid.clone())).collect()
+}
+
 /// Judges every node but this one, whose own claims come first.
 pub(super) fn judge<'a>(input: &MeshInput<'a>, own: &'a Node) -> Members<'a> {
     let of_pods = pods(own, input);
@@ -66,12 +74,14 @@ pub(super) fn judge<'a>(input: &MeshInput<'a>, own: &'a Node) -> Members<'a> {
     claims.take(&own.name, claimed(own));
     let publications = &input.snapshot.publications;
     let mut keys: BTreeMap<PublicKey, &str> =
-        input.keys.public.iter().map(|(_, key)| (*key, input.node)).collect();
+        input.keys.public.iter().filter_map(|(_, key)| Some(((*key)?, input.node))).collect();
     let mut members = Members::default();
     let mut disputed = Vec::new();
     for node in in_order(input) {
         let publication = publications.get(&node.name).map(Arc::as_ref);
-        let unfit = || publication.and_then(|published| unfit(node, published, &keys));
+        let agreed = input.keys.has_agreed(&node.name);
+        let foreign = || publication.filter(|_| agreed.is_none()).and_then(|p| foreign_key(p, &keys));
+        let unfit = || publication.and_then(|published| outdated(node, published)).or_else(foreign);
         let conflict = of_pods.addresses(node).or_else(|| claims.conflict(node));
         if let Some(refusal) = conflict.or_else(unfit) {
             members.refused.insert(node.name.clone(), refusal);
@@ -79,9 +89,8 @@ pub(super) fn judge<'a>(input: &MeshInput<'a>, own: &'a Node) -> Members<'a> {
             continue;
         }
         claims.take(&node.name, claimed(node));
-        if let Some(published) = publication {
-            keys.extend(published.planes().iter().map(|(_, plane)| (plane.public_key, node.name.as_str())));
-        }
+        let pair = input.keys.pair(&node.name, publication);
+        keys.extend(pair.keys.iter().filter_map(|(_, key)| Some(((*key)?, node.name.as_str()))));
         let pod_cidrs = node.pod_cidrs.iter().copied().map(masked).collect();
         members.accepted.insert(&node.name, Member { node, pod_cidrs, publication });
     }
@@ -117,24 +126,28 @@ fn in_order<'a>(input: &MeshInput<'a>) -> Vec<&'a Node> {
     nodes
 }
 
-/// Why a publication cannot be used.
-fn unfit(node: &Node, published: &Publication, keys: &BTreeMap<PublicKey, &str>) -> Option<Refusal> {
-    let refuse = |field, reason| Some(Refusal { kind: Kind::RingfenceNode, field, reason });
-    if published.uid() != node.uid {
-        let reason = format!(
+/// A publication of another Node object.
+fn outdated(node: &Node, published: &Publication) -> Option<Refusal> {
+    (published.uid() != node.uid).then(|| Refusal {
+        kind: Kind::RingfenceNode,
+        field: "spec.nodeUID",
+        reason: format!(
             "its keys were published for another Node object of this name (UID {}, now {}): restart its agent",
             published.uid(),
             node.uid
-        );
-        return refuse("spec.nodeUID", reason);
-    }
+        ),
+    })
+}
+
+/// A key that somebody else had first.
+fn foreign_key(published: &Publication, keys: &BTreeMap<PublicKey, &str>) -> Option<Refusal> {
     published.planes().iter().find_map(|(plane, published)| {
         let owner = keys.get(&published.public_key)?;
         let reason = format!(
             "its key on {plane} ({}) is also {owner}'s: a node was cloned with its keys; remake the keys of one",
             published.public_key.fingerprint()
         );
-        refuse("spec.planes", reason)
+        Some(Refusal { kind: Kind::RingfenceNode, field: "spec.planes", reason })
     })
 }
 

@@ -2,7 +2,7 @@
 //!
 //! | module | concern |
 //! |---|---|
-//! | `input` | what is known beside the snapshot: own public keys, underlay, settings |
+//! | `input` | what is known beside the snapshot: own public keys, what was agreed with peers, underlay, settings |
 //! | `members` | which nodes are believed: overlapping CIDRs and equal keys are refused |
 //! | `peers` | devices and peers of both planes, MTU |
 //! | `routes` | routes onto the mesh, blackholes behind them, rules on local pods' sources |
@@ -24,5 +24,8 @@ pub mod spec;
 mod tests;
 
 pub use compile::{MeshError, compile};
-pub use input::{DEFAULT_KEEPALIVE, LocalKeysView, MeshConfig, MeshInput, UnderlayAddress, UnderlayFacts};
+pub use input::{
+    DEFAULT_KEEPALIVE, LocalKeysView, MeshConfig, MeshInput, Pair, Pairs, UnderlayAddress, UnderlayFacts,
+};
+pub use members::believed;
 pub use spec::MeshSpec;

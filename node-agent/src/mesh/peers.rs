@@ -66,16 +66,18 @@ fn peer(
     member: &Member<'_>,
     address: IpAddr,
 ) -> Option<(ringfence_keyring::PublicKey, PeerSpec)> {
-    let published = member.publication?.plane(plane);
-    let idle = plane != input.keys.epoch.plane();
+    let published = member.publication?;
+    let pair = input.keys.pair(&member.node.name, Some(published));
+    let key = (*pair.keys.get(plane)).filter(|_| input.keys.public.get(plane).is_some())?;
+    let idle = pair.route != Some(plane);
     let spec = PeerSpec {
         node: member.node.name.clone(),
-        endpoint: SocketAddr::new(address, published.port),
+        endpoint: SocketAddr::new(address, published.plane(plane).port),
         allowed: member.allowed(),
-        keepalive: if idle { input.config.keepalive } else { 0 },
+        keepalive: if idle || input.keys.rotating { input.config.keepalive } else { 0 },
         begins: input.node < member.node.name.as_str(),
     };
-    Some((published.public_key, spec))
+    Some((key, spec))
 }
 
 /// The peer's first address of a family that we have too.

@@ -12,7 +12,8 @@ use std::net::IpAddr;
 
 /// What routes are made of.
 pub(super) struct Routes<'a> {
-    pub(super) active: Plane,
+    /// The plane of each node's routes, of those that have a peer behind its device.
+    pub(super) planes: &'a BTreeMap<&'a str, Plane>,
     /// Every Node object but our own, believed or not.
     pub(super) others: Vec<&'a Node>,
     /// Our own Node object.
@@ -25,17 +26,17 @@ pub(super) struct Routes<'a> {
 
 impl Routes<'_> {
     /// Of members with a peer behind the device: routes. Of everything that is a pod's or a node's: blackholes.
-    pub(super) fn all(&self, members: &Members<'_>, reachable: &BTreeSet<&str>) -> BTreeSet<RouteSpec> {
+    pub(super) fn all(&self, members: &Members<'_>) -> BTreeSet<RouteSpec> {
         let mut routes: BTreeSet<RouteSpec> =
             self.cluster.iter().map(|cidr| blackhole(MAIN_TABLE, *cidr)).collect();
-        let members = members.accepted.iter().filter(|(name, _)| reachable.contains(*name));
-        for (_, member) in members {
+        for (name, member) in &members.accepted {
+            let Some(plane) = self.planes.get(name).copied() else { continue };
             for cidr in &member.pod_cidrs {
                 let source = self.sources.get(&Family::of(cidr.network())).copied();
-                routes.insert(self.onto_mesh(MAIN_TABLE, *cidr, source));
+                routes.insert(onto_mesh(MAIN_TABLE, *cidr, (plane, source)));
             }
             for address in self.foreign(member.node) {
-                routes.insert(self.onto_mesh(POD_TABLE, address, None));
+                routes.insert(onto_mesh(POD_TABLE, address, (plane, None)));
             }
         }
         // Also of nodes that were refused or have no keys yet: without this a pod's packet to such a node would find
@@ -50,10 +51,10 @@ impl Routes<'_> {
     fn foreign(&self, node: &Node) -> impl Iterator<Item = IpNetwork> {
         node.addresses.iter().filter(|address| !self.own.addresses.contains(address)).copied().map(host)
     }
+}
 
-    fn onto_mesh(&self, table: u32, destination: IpNetwork, source: Option<IpAddr>) -> RouteSpec {
-        RouteSpec { table, destination, metric: ROUTE_METRIC, via: RouteVia::Plane(self.active, source) }
-    }
+fn onto_mesh(table: u32, destination: IpNetwork, (plane, source): (Plane, Option<IpAddr>)) -> RouteSpec {
+    RouteSpec { table, destination, metric: ROUTE_METRIC, via: RouteVia::Plane(plane, source) }
 }
 
 fn blackhole(table: u32, destination: IpNetwork) -> RouteSpec {

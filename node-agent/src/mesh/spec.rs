@@ -49,8 +49,9 @@ pub struct MeshSpec {
 /// One WireGuard device.
 #[derive(Clone, PartialEq, Eq, Debug)]
 pub struct DeviceSpec {
-    /// Our own key on this plane; the private half comes from the keyring.
-    pub public_key: PublicKey,
+    /// Our own key on this plane; the private half comes from the keyring. `None` while it is being replaced: the device
+    /// has neither key nor peers then.
+    pub public_key: Option<PublicKey>,
     /// UDP port, host order.
     pub listen_port: u16,
     /// Bytes, derived from the underlay's.

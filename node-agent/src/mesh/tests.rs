@@ -2,6 +2,7 @@
 mod kernels;
 mod membership;
 mod network;
+mod pairs;
 
 use super::*;
 use crate::desired::Snapshot;
@@ -62,7 +63,12 @@ impl World {
         let mut world = Self {
             snapshot: Snapshot::default(),
             node: name.to_owned(),
-            keys: LocalKeysView { public: PerPlane { zero: key(250), one: key(251) }, epoch: Epoch::ZERO },
+            keys: LocalKeysView {
+                public: PerPlane { zero: Some(key(250)), one: Some(key(251)) },
+                epoch: Epoch::ZERO,
+                pairs: Pairs::AsPublished,
+                rotating: false,
+            },
             underlay: UnderlayFacts::default(),
             config: MeshConfig {
                 cluster_cidrs: BTreeSet::from([net("10.244.0.0/16"), net("fd00:10:244::/48")]),
@@ -76,7 +82,7 @@ impl World {
                 let addresses = node.addresses.iter();
                 world.underlay.addresses =
                     addresses.map(|address| UnderlayAddress { address: *address, mtu: 1500 }).collect();
-                world.keys.public = published(&node, number).planes().map(|_, plane| plane.public_key);
+                world.keys.public = published(&node, number).planes().map(|_, plane| Some(plane.public_key));
             }
             world.publish(published(&node, number));
             world.put(node);

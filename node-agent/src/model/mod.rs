@@ -6,11 +6,13 @@
 mod cluster;
 mod labels;
 mod network_policy;
+mod rotation;
 mod service;
 
 pub use cluster::{ContainerPort, Namespace, Node, Pod};
 pub use labels::{Expression, LabelSelector, Labels, Operator};
 pub use network_policy::{IpBlock, NamespaceMatch, NetworkPolicy, Peer, Peers, PortMatch, Ports, Rule};
+pub use rotation::{MESH, MeshEpoch, Revocation, RotationRequest};
 pub use service::{Endpoint, EndpointSlice, Service, ServicePort, SlicePort, TargetPort, TrafficPolicy};
 
 use serde::{Deserialize, Serialize};

@@ -4,7 +4,7 @@
 //! 2. NAT, so that the first packet onto the mesh has the right source.
 //! 3. Devices: programs before key, peers and `up`.
 //! 4. Routes onto the devices (a plane switch is a replacement in place).
-//! 5. What is not wanted any more.
+//! 5. What is not wanted any more: routes, then peers and keys that nothing is sent by now.
 //! 6. Forwarding, last: before, a pod reaches nobody.
 
 mod device;
@@ -87,6 +87,8 @@ pub enum Action {
         /// Host order.
         listen_port: u16,
     },
+    /// Puts a key that nobody keeps in the place of the device's own, which has no peers by then.
+    ClearKey(Plane),
     /// Changes peers, in this order.
     ChangePeers(Plane, Vec<PeerChange>),
     /// Brings the device up.
@@ -139,8 +141,11 @@ pub fn plan(observed: &ObservedMesh, desired: &MeshSpec, backend: Backend) -> Ve
     if observed.nat.as_ref() != Some(&desired.nat) {
         actions.push(Action::ReplaceNat(desired.nat.clone()));
     }
+    let mut last = Vec::new();
     for (plane, spec) in &desired.devices {
-        actions.extend(device::plan(*plane, observed, spec, &desired.sysctls, backend));
+        let device::Steps { before, after } = device::plan(*plane, observed, spec, &desired.sysctls, backend);
+        actions.extend(before);
+        last.extend(after);
     }
     for plane in observed.devices.keys().filter(|plane| !desired.devices.contains_key(plane)) {
         actions.push(Action::DeleteDevice(*plane));
@@ -159,6 +164,7 @@ pub fn plan(observed: &ObservedMesh, desired: &MeshSpec, backend: Backend) -> Ve
     actions.extend(real.into_iter().chain(lost).cloned().map(Action::SetRoute));
     actions.extend(stray_routes(observed, desired).cloned().map(Action::DeleteRoute));
     actions.extend(observed.rules.difference(&desired.rules).cloned().map(Action::DeleteRule));
+    actions.extend(last);
     let global = desired.sysctls.iter().filter(|(path, _)| device::of(path).is_none());
     for (path, value) in global {
         // A file that is not there is written to all the same, for the error; but not having IPv6 is none.

@@ -7,6 +7,7 @@ mod tests;
 
 pub use report::{
     BackendStatus, EndpointStatus, Enforcement, MeshStatus, PeerStatus, PlaneStatus, RetryStatus,
-    StatusReport, TableStatus,
+    RotationStatus, StatusReport, TableStatus, WaitingStatus,
 };
+pub(crate) use table::columns;
 pub use table::render;

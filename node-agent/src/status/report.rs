@@ -12,6 +12,9 @@ pub struct StatusReport {
     pub node: String,
     /// Version of the agent.
     pub version: String,
+    /// Where its objects come from, as it was told.
+    #[serde(default)]
+    pub source: String,
     /// Whether every watch has synced, tables are programmed and the mesh stands.
     pub ready: bool,
     /// What is missing until it is ready.
@@ -88,9 +91,47 @@ pub struct MeshStatus {
     pub waiting: Vec<String>,
     /// What an administrator should know about this node's own part.
     pub warnings: Vec<String>,
+    /// How the rotation of keys stands.
+    #[serde(default)]
+    pub rotation: RotationStatus,
     /// There while the mesh is not as it shall be; why is in `errors`.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub retry: Option<RetryStatus>,
+}
+
+/// How the rotation of keys stands, as this node sees it.
+#[derive(Clone, PartialEq, Debug, Default, Serialize, Deserialize)]
+#[serde(rename_all = "camelCase")]
+pub struct RotationStatus {
+    /// Whether this node has keys to replace.
+    pub rotating: bool,
+    /// Whether no node that this one has read of has anything left to do.
+    pub quiet: bool,
+    /// Of its newest publication.
+    pub serial: u64,
+    /// Rotations of this node alone that it has begun.
+    pub turns: u64,
+    /// Whom it waits for.
+    pub waiting: Vec<WaitingStatus>,
+    /// Nodes that are revoked here, by UID.
+    pub revoked: BTreeMap<String, String>,
+    /// Number and hash of the audit log's last line.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub head: Option<(u64, String)>,
+}
+
+/// Whom a rotation waits for.
+#[derive(Clone, PartialEq, Eq, Debug, Default, Serialize, Deserialize)]
+#[serde(rename_all = "camelCase")]
+pub struct WaitingStatus {
+    /// The plane that it keeps.
+    pub plane: String,
+    /// Who.
+    pub node: String,
+    /// Why.
+    pub reason: String,
+    /// Seconds for which it was not heard, on either plane.
+    pub unheard_seconds: u64,
 }
 
 /// How something that fails is tried again.
@@ -115,6 +156,9 @@ pub struct PlaneStatus {
     pub epoch: u64,
     /// Public key, base64.
     pub public_key: String,
+    /// Seconds since it was made.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub key_age_seconds: Option<u64>,
     /// UDP port.
     pub port: u16,
     /// Bytes.

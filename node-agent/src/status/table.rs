@@ -126,7 +126,7 @@ fn troubles(out: &mut String, r: &StatusReport) -> std::fmt::Result {
 }
 
 /// Rows under a heading, columns as wide as their widest cell, two spaces between.
-fn columns(out: &mut String, heading: &[&str], rows: Vec<Vec<String>>) -> std::fmt::Result {
+pub(crate) fn columns(out: &mut String, heading: &[&str], rows: Vec<Vec<String>>) -> std::fmt::Result {
     let width = |i: usize| {
         let cells = rows.iter().filter_map(|row| row.get(i)).map(|cell| cell.chars().count());
         cells.chain([heading[i].chars().count()]).max().unwrap_or(0)

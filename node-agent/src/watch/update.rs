@@ -1,7 +1,8 @@
 //! What sources say: the boundary that a directory and the API server share.
 use super::object::{self, Concern, Kind, Read};
 use crate::model::{
-    EndpointSlice, Namespace, NetworkPolicy, Node, ObjectName, Pod, Problem, Service, SourceVersion,
+    EndpointSlice, MESH, MeshEpoch, Namespace, NetworkPolicy, Node, ObjectName, Pod, Problem, Revocation,
+    RotationRequest, Service, SourceVersion,
 };
 use ringfence_keyring::Publication;
 use serde_json::Value;
@@ -24,6 +25,12 @@ pub enum Object {
     NetworkPolicy(Arc<NetworkPolicy>),
     /// What a node publishes.
     RingfenceNode(Arc<Publication>),
+    /// The mesh's epoch.
+    RingfenceMesh(Arc<MeshEpoch>),
+    /// A request to rotate, by its name.
+    RingfenceRotation(Arc<str>, Arc<RotationRequest>),
+    /// What is said of a node's trustworthiness, by the node's name.
+    RingfenceRevocation(Arc<str>, Arc<Revocation>),
 }
 
 impl Object {
@@ -37,6 +44,9 @@ impl Object {
             Self::EndpointSlice(_) => Kind::EndpointSlice,
             Self::NetworkPolicy(_) => Kind::NetworkPolicy,
             Self::RingfenceNode(_) => Kind::RingfenceNode,
+            Self::RingfenceMesh(_) => Kind::RingfenceMesh,
+            Self::RingfenceRotation(..) => Kind::RingfenceRotation,
+            Self::RingfenceRevocation(..) => Kind::RingfenceRevocation,
         }
     }
 
@@ -50,6 +60,10 @@ impl Object {
             Self::EndpointSlice(slice) => slice.name.clone(),
             Self::NetworkPolicy(policy) => policy.name.clone(),
             Self::RingfenceNode(publication) => ObjectName::new("", publication.node()),
+            Self::RingfenceMesh(_) => ObjectName::new("", MESH),
+            Self::RingfenceRotation(name, _) | Self::RingfenceRevocation(name, _) => {
+                ObjectName::new("", &**name)
+            }
         }
     }
 }
@@ -121,6 +135,13 @@ pub fn decode(kind: Kind, object: &Value, source: &str) -> Option<Update> {
         Some(Read::EndpointSlice(value)) => Object::EndpointSlice(Arc::new(value)),
         Some(Read::NetworkPolicy(value)) => Object::NetworkPolicy(Arc::new(value)),
         Some(Read::RingfenceNode(value)) => Object::RingfenceNode(Arc::new(*value)),
+        Some(Read::RingfenceMesh(value)) => Object::RingfenceMesh(Arc::new(value)),
+        Some(Read::RingfenceRotation(value)) => {
+            Object::RingfenceRotation(name.name.as_str().into(), Arc::new(value))
+        }
+        Some(Read::RingfenceRevocation(value)) => {
+            Object::RingfenceRevocation(name.name.as_str().into(), Arc::new(value))
+        }
         Some(Read::Workload(_) | Read::Endpoints(_)) | None => {
             return Some(Update::Refused { kind, name, problems });
         }

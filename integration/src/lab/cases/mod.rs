@@ -7,4 +7,5 @@ pub mod plaintext;
 pub mod reboot;
 pub mod reports;
 pub mod revocation;
+pub mod rotation;
 pub mod spoofing;

@@ -60,6 +60,18 @@ fn only_what_is_neither_pod_nor_node_nor_multicast_is_masqueraded() {
 }
 
 #[test]
+fn that_no_agent_listens_is_not_told_in_the_clear() {
+    assert_eq!(
+        chain(&script(&nat()), "quiet"),
+        [
+            "type filter hook output priority 0; policy accept;",
+            "icmp type destination-unreachable @th,136,8 17 @th,240,16 51873 drop",
+            "icmpv6 type destination-unreachable @th,112,8 17 @th,400,16 51873 drop",
+        ]
+    );
+}
+
+#[test]
 fn hairpins_are_left_to_kube_proxy_before_anything_else() {
     let text = script(&nat());
     assert!(text.contains("elements = { 10.244.1.5 . 10.244.1.5, 10.244.1.6 . 10.244.1.6 }"));

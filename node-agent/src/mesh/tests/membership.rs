@@ -135,7 +135,7 @@ fn of_two_nodes_with_one_key_the_one_known_first_stays() {
 #[test]
 fn a_node_with_our_own_key_is_refused() {
     let mut world = World::seen_by("a");
-    world.keys.public.one = key(4);
+    world.keys.public.one = Some(key(4));
     assert_eq!(world.peers(Plane::Zero), ["c"]);
 }
 
@@ -179,7 +179,7 @@ fn each_refusal_names_where_what_is_to_be_mended_was_read_and_its_field() {
     world.edit("c", |c| (c.pod_cidrs, c.addresses) = (Vec::new(), vec![ip("10.244.2.7")]));
     assert_eq!(problems(&world), ["nodes.yaml:9 (document 2) Node c status.addresses"]);
     world.edit("c", |c| c.addresses = vec![ip("192.0.2.3")]);
-    world.keys.public.one = key(4);
+    world.keys.public.one = Some(key(4));
     assert_eq!(problems(&world), ["b.json RingfenceNode b spec.planes"]);
     world.edit("b", |b| b.uid = "another".to_owned());
     assert_eq!(problems(&world), ["b.json RingfenceNode b spec.nodeUID"]);

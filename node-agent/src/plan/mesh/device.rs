@@ -14,20 +14,31 @@ pub(super) fn of(path: &str) -> Option<Plane> {
     Plane::ALL.into_iter().find(|plane| path.split('/').any(|part| part == plane.device()))
 }
 
-/// Steps for one device, in order: programs before key, peers and `up`.
+/// Steps for one device, each part in order.
+pub(super) struct Steps {
+    /// Before the routes: programs before key, peers and `up`.
+    pub(super) before: Vec<Action>,
+    /// Behind them: peers that go, and the key, once nothing is sent there any more.
+    pub(super) after: Vec<Action>,
+}
+
+/// Steps for one device.
 pub(super) fn plan(
     plane: Plane,
     observed: &ObservedMesh,
     spec: &DeviceSpec,
     sysctls: &BTreeMap<String, String>,
     backend: Backend,
-) -> Vec<Action> {
+) -> Steps {
     let mut actions = Vec::new();
     let found = observed.devices.get(&plane);
-    let usable = found.filter(|device| is_usable(device, backend));
+    let usable = found.filter(|device| is_usable(device, spec, backend));
     if usable.is_none() {
         if found.is_some() {
             actions.push(Action::DeleteDevice(plane));
+        }
+        if spec.public_key.is_none() && backend == Backend::Userspace {
+            return Steps { before: actions, after: Vec::new() };
         }
         actions.push(Action::CreateDevice { plane, mtu: spec.mtu });
     }
@@ -51,44 +62,64 @@ pub(super) fn plan(
         .extend(addresses.difference(&spec.addresses).map(|address| Action::DeleteAddress(plane, *address)));
     let nothing = ObservedControl::default();
     let control = usable.and_then(|device| device.control.as_ref()).unwrap_or(&nothing);
-    actions.extend(key_and_peers(plane, control, spec));
+    let Steps { before, mut after } = key_and_peers(plane, control, spec);
+    if backend == Backend::Userspace && after.contains(&Action::ClearKey(plane)) {
+        // The process takes all that it knew of the key along.
+        after = vec![Action::DeleteDevice(plane)];
+    }
+    actions.extend(before);
     if !usable.is_some_and(|device| device.up) {
         actions.push(Action::LinkUp(plane));
     }
-    actions
+    Steps { before: actions, after }
 }
 
-fn is_usable(device: &ObservedDevice, backend: Backend) -> bool {
+/// An embedded WireGuard gets no other key than its first: it would open its port anew, sometimes before it has quite
+/// closed it, and the old key could stay in its memory.
+fn is_usable(device: &ObservedDevice, spec: &DeviceSpec, backend: Backend) -> bool {
     let kind = match backend {
         Backend::Kernel => DeviceKind::Kernel,
         Backend::Userspace => DeviceKind::Userspace,
     };
-    device.kind == kind && device.control.is_some()
+    let Some(control) = device.control.as_ref().filter(|_| device.kind == kind) else { return false };
+    let other = control.public_key.is_some() && control.public_key != spec.public_key;
+    backend == Backend::Kernel || spec.public_key.is_none() || !other
 }
 
-fn key_and_peers(plane: Plane, control: &ObservedControl, spec: &DeviceSpec) -> Vec<Action> {
+fn key_and_peers(plane: Plane, control: &ObservedControl, spec: &DeviceSpec) -> Steps {
     let mut actions = Vec::new();
     let mut peers = &control.peers;
     let nobody = BTreeMap::new();
-    let right_key = control.public_key == Some(spec.public_key);
-    if !right_key && !peers.is_empty() {
-        // With another key alone, packets of sessions under the old one would still be taken.
-        actions.push(Action::ChangePeers(plane, peers.keys().copied().map(PeerChange::Remove).collect()));
-        peers = &nobody;
-    }
-    if !right_key || control.listen_port != spec.listen_port {
-        let (public_key, listen_port) = (spec.public_key, spec.listen_port);
-        actions.push(Action::SetKey { plane, public_key, listen_port });
+    if let Some(public_key) = spec.public_key {
+        let (right_key, listen_port) = (control.public_key == Some(public_key), spec.listen_port);
+        if !right_key && !peers.is_empty() {
+            // With another key alone, packets of sessions under the old one would still be taken.
+            actions.push(Action::ChangePeers(plane, peers.keys().copied().map(PeerChange::Remove).collect()));
+            peers = &nobody;
+        }
+        if !right_key || control.listen_port != listen_port {
+            actions.push(Action::SetKey { plane, public_key, listen_port });
+        }
     }
     let mut changes = changes(peers, &spec.peers);
     changes.extend(control.impossible.iter().copied().map(PeerChange::RemoveImpossible));
     if !changes.is_empty() {
         actions.push(Action::ChangePeers(plane, changes));
     }
-    actions
+    let gone = peers.keys().filter(|key| !spec.peers.contains_key(key)).copied().map(PeerChange::Remove);
+    let gone: Vec<PeerChange> = gone.collect();
+    let mut after = Vec::new();
+    if !gone.is_empty() {
+        after.push(Action::ChangePeers(plane, gone));
+    }
+    if spec.public_key.is_none() && control.public_key.is_some() {
+        after.push(Action::ClearKey(plane));
+    }
+    Steps { before: actions, after }
 }
 
-/// First what peers gain, which takes it from those that had it without a gap, then what nobody keeps.
+/// First what peers gain, which takes it from those that had it without a gap, then what nobody keeps. Those that go,
+/// go later.
 fn changes(
     observed: &BTreeMap<PublicKey, ObservedPeer>,
     desired: &BTreeMap<PublicKey, PeerSpec>,
@@ -120,8 +151,7 @@ fn changes(
         let networks: BTreeSet<_> = surplus.filter(|network| !moved.contains(network)).copied().collect();
         (!networks.is_empty()).then_some(PeerChange::Drop { key: *key, networks })
     });
-    let gone = observed.keys().filter(|key| !desired.contains_key(key)).copied().map(PeerChange::Remove);
-    sets.into_iter().chain(drops).chain(gone).collect()
+    sets.into_iter().chain(drops).collect()
 }
 
 fn is_empty(change: &PeerChange) -> bool {

@@ -36,7 +36,7 @@ fn desired() -> MeshSpec {
         devices: BTreeMap::from([(
             plane,
             DeviceSpec {
-                public_key: key(1),
+                public_key: Some(key(1)),
                 listen_port: 51871,
                 mtu: 1420,
                 addresses: BTreeSet::from([net("10.244.1.1/32")]),
@@ -134,6 +134,11 @@ impl Machine {
                 assert!(control.peers.is_empty() || control.public_key == Some(*public_key));
                 control.public_key = Some(*public_key);
                 control.listen_port = *listen_port;
+            }
+            Action::ClearKey(plane) => {
+                let control = self.device(*plane).control.as_mut().unwrap();
+                assert!(control.peers.is_empty(), "a key goes after its peers");
+                control.public_key = None;
             }
             Action::ChangePeers(plane, changes) => {
                 assert!(self.device(*plane).programs, "peers before programs");

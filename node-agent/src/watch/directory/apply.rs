@@ -43,6 +43,9 @@ pub(super) fn onto(all: &mut Gathered, base: &Loaded) {
     keep(&mut all.slices, &base.slices);
     keep(&mut all.policies, &base.policies);
     keep(&mut all.publications, &base.publications);
+    keep(&mut all.mesh, &base.mesh);
+    keep(&mut all.rotations, &base.rotations);
+    keep(&mut all.revocations, &base.revocations);
 }
 
 fn keep<K: Ord + Clone, T: Clone>(
@@ -74,6 +77,9 @@ impl Loaded {
             Kind::EndpointSlice => self.slices.contains_key(name),
             Kind::NetworkPolicy => self.policies.contains_key(name),
             Kind::RingfenceNode => self.publications.contains_key(&name.name),
+            Kind::RingfenceMesh => self.mesh.contains_key(&name.name),
+            Kind::RingfenceRotation => self.rotations.contains_key(&name.name),
+            Kind::RingfenceRevocation => self.revocations.contains_key(&name.name),
         }
     }
 
@@ -87,6 +93,9 @@ impl Loaded {
             Kind::EndpointSlice => self.slices.remove(name).is_some(),
             Kind::NetworkPolicy => self.policies.remove(name).is_some(),
             Kind::RingfenceNode => self.publications.remove(&name.name).is_some(),
+            Kind::RingfenceMesh => self.mesh.remove(&name.name).is_some(),
+            Kind::RingfenceRotation => self.rotations.remove(&name.name).is_some(),
+            Kind::RingfenceRevocation => self.revocations.remove(&name.name).is_some(),
         }
     }
 }

@@ -17,6 +17,9 @@ pub(super) fn differences(old: &Loaded, new: &Loaded, batch: &mut Batch) {
     differ.kind(Kind::EndpointSlice, &old.slices, &new.slices, ObjectName::clone, Object::EndpointSlice);
     differ.kind(Kind::NetworkPolicy, &old.policies, &new.policies, ObjectName::clone, Object::NetworkPolicy);
     differ.kind(Kind::RingfenceNode, &old.publications, &new.publications, scoped, Object::RingfenceNode);
+    differ.kind(Kind::RingfenceMesh, &old.mesh, &new.mesh, scoped, Object::RingfenceMesh);
+    differ.named(Kind::RingfenceRotation, &old.rotations, &new.rotations, Object::RingfenceRotation);
+    differ.named(Kind::RingfenceRevocation, &old.revocations, &new.revocations, Object::RingfenceRevocation);
     differ.refused();
     let mut last = differ.last;
     batch.append(&mut last);
@@ -48,6 +51,29 @@ impl Differ<'_> {
         name: impl Fn(&K) -> ObjectName,
         object: impl Fn(Arc<T>) -> Object,
     ) {
+        self.keyed(kind, old, new, name, |_, value| object(value));
+    }
+
+    /// Of a kind whose values do not know their own names.
+    fn named<T: PartialEq>(
+        &mut self,
+        kind: Kind,
+        old: &BTreeMap<String, Entry<T>>,
+        new: &BTreeMap<String, Entry<T>>,
+        object: impl Fn(Arc<str>, Arc<T>) -> Object,
+    ) {
+        let name = |name: &String| ObjectName::new("", &**name);
+        self.keyed(kind, old, new, name, |key, value| object(key.as_str().into(), value));
+    }
+
+    fn keyed<K: Ord, T: PartialEq>(
+        &mut self,
+        kind: Kind,
+        old: &BTreeMap<K, Entry<T>>,
+        new: &BTreeMap<K, Entry<T>>,
+        name: impl Fn(&K) -> ObjectName,
+        object: impl Fn(&K, Arc<T>) -> Object,
+    ) {
         let troubled = !self.before.is_empty() || !self.now.is_empty();
         for (key, entry) in new {
             let (mut told, mut problems) = (None, None);
@@ -58,7 +84,7 @@ impl Differ<'_> {
             let moved = |known: &Entry<T>| kind.contradictable() && known.origin != entry.origin;
             let known = old.get(key).is_some_and(|known| known.value == entry.value && !moved(known));
             if !known || told != problems {
-                let (object, problems) = (object(entry.value.clone()), problems.unwrap_or_default());
+                let (object, problems) = (object(key, entry.value.clone()), problems.unwrap_or_default());
                 let origin = entry.origin.as_ref().and_then(|origin| origin.of(kind));
                 self.batch.push(Update::Applied { object, origin, problems });
             }

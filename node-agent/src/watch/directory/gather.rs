@@ -3,7 +3,11 @@ use super::Mode;
 use super::error::{Duplicate, LoadError};
 use super::items::{Item, Items};
 use super::origin::Origin;
-use crate::model::{EndpointSlice, Namespace, NetworkPolicy, Node, ObjectName, Problem};
+use crate::model::{
+    EndpointSlice, MeshEpoch, Namespace, NetworkPolicy, Node, ObjectName, Problem, Revocation,
+    RotationRequest,
+};
+use crate::watch::Kind;
 use crate::watch::object::{Endpoints, PodObject, Read, ServiceObject, Workload, WorkloadKind};
 use ringfence_keyring::Publication;
 use serde_json::Value;
@@ -58,6 +62,9 @@ pub(super) struct Gathered {
     pub(super) slices: BTreeMap<ObjectName, Draft<EndpointSlice>>,
     pub(super) policies: BTreeMap<ObjectName, Draft<NetworkPolicy>>,
     pub(super) publications: BTreeMap<String, Draft<Publication>>,
+    pub(super) mesh: BTreeMap<String, Draft<MeshEpoch>>,
+    pub(super) rotations: BTreeMap<String, Draft<RotationRequest>>,
+    pub(super) revocations: BTreeMap<String, Draft<Revocation>>,
     pub(super) endpoints: BTreeMap<ObjectName, Draft<Endpoints>>,
     pub(super) workloads: BTreeMap<(WorkloadKind, ObjectName), Draft<Workload>>,
     pub(super) problems: Vec<Problem>,
@@ -67,8 +74,8 @@ pub(super) struct Gathered {
 impl Gathered {
     /// Adds a file's objects.
     ///
-    /// What the API server would refuse is an error. In [`Mode::Watch`] it is not for policies and publications: those
-    /// policies are enforced as restrictively as they were read, those publications left out, both with a problem.
+    /// What the API server would refuse is an error. In [`Mode::Watch`] it is not for policies and objects about
+    /// keys: those policies are enforced as restrictively as they were read, the others left out, both with a problem.
     pub(super) fn add(&mut self, items: &Items, mode: Mode, errors: &mut Vec<LoadError>) {
         for (kind, count) in &items.passed_over {
             *self.passed_over.entry(kind.clone()).or_default() += count;
@@ -103,6 +110,9 @@ impl Gathered {
             Read::EndpointSlice(value) => put(&mut self.slices, name.clone(), value, item),
             Read::NetworkPolicy(value) => put(&mut self.policies, name.clone(), value, item),
             Read::RingfenceNode(value) => put(&mut self.publications, name.name.clone(), *value, item),
+            Read::RingfenceMesh(value) => put(&mut self.mesh, name.name.clone(), value, item),
+            Read::RingfenceRotation(value) => put(&mut self.rotations, name.name.clone(), value, item),
+            Read::RingfenceRevocation(value) => put(&mut self.revocations, name.name.clone(), value, item),
             Read::Endpoints(value) => put(&mut self.endpoints, name.clone(), value, item),
             Read::Workload(value) => put(&mut self.workloads, (value.kind, name.clone()), value, item),
         }
@@ -114,7 +124,11 @@ fn tolerated(item: &Item) -> bool {
     match &item.reading.read {
         Some(Read::NetworkPolicy(_)) => true,
         // Without its name it cannot be said which of those known is meant.
-        _ => item.reading.kind == "RingfenceNode" && !item.reading.name.name.is_empty(),
+        _ => {
+            let ours = Kind::ALL.into_iter().filter(|kind| kind.is_ours());
+            let known = ours.map(|kind| kind.to_string()).any(|kind| kind == item.reading.kind);
+            known && !item.reading.name.name.is_empty()
+        }
     }
 }
 

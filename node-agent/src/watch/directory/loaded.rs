@@ -1,8 +1,12 @@
 //! A directory's contents as a cluster: every object complete, as the agent takes it and as JSON.
 use super::gather::{Draft, Gathered, Raw};
 use super::origin::Origin;
+use super::rotation;
 use crate::desired::Snapshot;
-use crate::model::{EndpointSlice, Namespace, NetworkPolicy, Node, ObjectName, Pod, Problem, Service};
+use crate::model::{
+    EndpointSlice, MeshEpoch, Namespace, NetworkPolicy, Node, ObjectName, Pod, Problem, Revocation,
+    RotationRequest, Service,
+};
 use crate::watch::object::Kind;
 use ringfence_keyring::Publication;
 use serde_json::Value;
@@ -39,6 +43,12 @@ pub struct Loaded {
     pub policies: BTreeMap<ObjectName, Entry<NetworkPolicy>>,
     /// What nodes publish.
     pub publications: BTreeMap<String, Entry<Publication>>,
+    /// The mesh's epoch, if it is said.
+    pub mesh: BTreeMap<String, Entry<MeshEpoch>>,
+    /// Requests to rotate keys.
+    pub rotations: BTreeMap<String, Entry<RotationRequest>>,
+    /// What is said of nodes that are or were revoked.
+    pub revocations: BTreeMap<String, Entry<Revocation>>,
     /// What was taken more restrictively than written ([`super::Mode::Watch`] only).
     pub problems: Vec<Problem>,
     /// What did not concern us.
@@ -76,6 +86,9 @@ impl Loaded {
             slices: entries(all.slices),
             policies: entries(all.policies),
             publications: entries(all.publications),
+            mesh: entries(all.mesh),
+            rotations: entries(all.rotations),
+            revocations: entries(all.revocations),
             problems: all.problems,
             passed_over: PassedOver(all.passed_over),
         }
@@ -92,6 +105,9 @@ impl Loaded {
             slices: values(self.slices.iter()),
             policies: values(self.policies.iter()),
             publications: values(self.publications.iter()),
+            mesh: values(self.mesh.iter()),
+            rotations: values(self.rotations.iter()),
+            revocations: values(self.revocations.iter()),
             problems: Arc::new(self.problems.clone()),
             origins: self.origins(),
             version: None,
@@ -119,6 +135,9 @@ impl Loaded {
         all.extend(self.slices.values().map(to::slice));
         all.extend(self.policies.iter().map(|(name, p)| to::as_read(&p.raw, Kind::NetworkPolicy, name)));
         all.extend(self.publications.values().map(|p| p.value.to_value()));
+        all.extend(self.mesh.values().map(|m| rotation::mesh(&m.value)));
+        all.extend(self.rotations.iter().map(|(name, r)| rotation::request_object(name, &r.value)));
+        all.extend(self.revocations.iter().map(|(name, r)| rotation::revocation_object(name, &r.value)));
         all
     }
 }

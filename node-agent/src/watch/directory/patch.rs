@@ -51,9 +51,10 @@ pub(super) fn find(last: &Loaded, old: &[Arc<Items>], new: &[Arc<Items>]) -> Opt
         match item.reading.read.as_ref()? {
             Read::Pod(pod) if complete_pod(pod, |node| last.nodes.contains_key(node)) => {}
             Read::Service(service) if complete_service(service) => {}
-            Read::EndpointSlice(_) | Read::NetworkPolicy(_) | Read::RingfenceNode(_) | Read::Namespace(_) => {
+            Read::Pod(_) | Read::Service(_) | Read::Node(_) | Read::Workload(_) | Read::Endpoints(_) => {
+                return None;
             }
-            _ => return None,
+            _ => {}
         }
         put.insert(key, item.clone());
     }
@@ -86,6 +87,19 @@ impl Patch {
                 Some(Read::RingfenceNode(v)) => {
                     put(&mut last.publications, name.name, *v, &item).map(Object::RingfenceNode)
                 }
+                Some(Read::RingfenceMesh(v)) => {
+                    put(&mut last.mesh, name.name, v, &item).map(Object::RingfenceMesh)
+                }
+                Some(Read::RingfenceRotation(v)) => {
+                    let key: Arc<str> = name.name.as_str().into();
+                    put(&mut last.rotations, name.name, v, &item)
+                        .map(|value| Object::RingfenceRotation(key, value))
+                }
+                Some(Read::RingfenceRevocation(v)) => {
+                    let key: Arc<str> = name.name.as_str().into();
+                    put(&mut last.revocations, name.name, v, &item)
+                        .map(|value| Object::RingfenceRevocation(key, value))
+                }
                 Some(Read::Service(v)) => {
                     last.addressless.remove(&name);
                     last.addressless.extend(v.addressless.then(|| name.clone()));
@@ -116,6 +130,9 @@ fn key(item: &Item) -> Option<(Kind, ObjectName)> {
         Read::EndpointSlice(_) => Kind::EndpointSlice,
         Read::NetworkPolicy(_) => Kind::NetworkPolicy,
         Read::RingfenceNode(_) => Kind::RingfenceNode,
+        Read::RingfenceMesh(_) => Kind::RingfenceMesh,
+        Read::RingfenceRotation(_) => Kind::RingfenceRotation,
+        Read::RingfenceRevocation(_) => Kind::RingfenceRevocation,
         Read::Node(_) | Read::Workload(_) | Read::Endpoints(_) => return None,
     };
     Some((kind, item.reading.name.clone()))

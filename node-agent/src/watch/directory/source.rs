@@ -3,7 +3,7 @@ use super::differences::differences;
 use super::error::{LoadError, LoadErrors};
 use super::files::{self, Stamp};
 use super::items::{self, Items, Keep};
-use super::loaded::Loaded;
+use super::loaded::{Entry, Loaded};
 use super::patch::{self, Patch};
 use super::{Mode, Options, assemble, gather_all, version};
 use crate::model::{Problem, SourceVersion};
@@ -202,12 +202,24 @@ impl Source {
     }
 }
 
-/// A publication that was valid and is not any more stays as it was, with its problem.
+/// An object about keys that was valid and is not any more stays as it was, with its problem.
 fn keep_refused(last: &Loaded, loaded: &mut Loaded) {
-    for problem in loaded.problems.iter().filter(|p| p.kind == Kind::RingfenceNode.to_string()) {
+    for problem in &loaded.problems {
         let name = &problem.object.name;
-        if let (false, Some(known)) = (loaded.publications.contains_key(name), last.publications.get(name)) {
-            loaded.publications.insert(name.clone(), known.clone());
+        match Kind::ALL.into_iter().find(|kind| problem.kind == kind.to_string()) {
+            Some(Kind::RingfenceNode) => keep(name, &last.publications, &mut loaded.publications),
+            Some(Kind::RingfenceMesh) => keep(name, &last.mesh, &mut loaded.mesh),
+            Some(Kind::RingfenceRotation) => keep(name, &last.rotations, &mut loaded.rotations),
+            Some(Kind::RingfenceRevocation) => keep(name, &last.revocations, &mut loaded.revocations),
+            _ => {}
         }
+    }
+}
+
+fn keep<T>(name: &str, last: &BTreeMap<String, Entry<T>>, now: &mut BTreeMap<String, Entry<T>>) {
+    if let (false, Some(known)) = (now.contains_key(name), last.get(name)) {
+        let Entry { value, origin, raw } = known;
+        let known = Entry { value: value.clone(), origin: origin.clone(), raw: raw.clone() };
+        now.insert(name.to_owned(), known);
     }
 }

@@ -21,11 +21,17 @@ pub enum Kind {
     NetworkPolicy,
     /// ringfence.dev/v1alpha1: what a node publishes.
     RingfenceNode,
+    /// ringfence.dev/v1alpha1: the mesh's epoch.
+    RingfenceMesh,
+    /// ringfence.dev/v1alpha1: somebody wants keys to rotate.
+    RingfenceRotation,
+    /// ringfence.dev/v1alpha1: a node is not trusted any more, or again.
+    RingfenceRevocation,
 }
 
 impl Kind {
     /// All of them. Nothing is programmed before each has synced.
-    pub const ALL: [Self; 7] = [
+    pub const ALL: [Self; 10] = [
         Self::Namespace,
         Self::Node,
         Self::Pod,
@@ -33,6 +39,9 @@ impl Kind {
         Self::EndpointSlice,
         Self::NetworkPolicy,
         Self::RingfenceNode,
+        Self::RingfenceMesh,
+        Self::RingfenceRotation,
+        Self::RingfenceRevocation,
     ];
 
     /// `apiVersion` of its objects.
@@ -41,13 +50,24 @@ impl Kind {
             Self::Namespace | Self::Node | Self::Pod | Self::Service => "v1",
             Self::EndpointSlice => "discovery.k8s.io/v1",
             Self::NetworkPolicy => "networking.k8s.io/v1",
-            Self::RingfenceNode => "ringfence.dev/v1alpha1",
+            Self::RingfenceNode
+            | Self::RingfenceMesh
+            | Self::RingfenceRotation
+            | Self::RingfenceRevocation => "ringfence.dev/v1alpha1",
         }
     }
 
     /// Whether its objects are in namespaces.
     pub const fn namespaced(self) -> bool {
-        !matches!(self, Self::Namespace | Self::Node | Self::RingfenceNode)
+        !matches!(self, Self::Namespace | Self::Node) && !self.is_ours()
+    }
+
+    /// Whether it is a kind of Ringfence's own, about keys.
+    pub const fn is_ours(self) -> bool {
+        matches!(
+            self,
+            Self::RingfenceNode | Self::RingfenceMesh | Self::RingfenceRotation | Self::RingfenceRevocation
+        )
     }
 
     /// Whether one object can contradict another of its kind, so that it matters where each was read.

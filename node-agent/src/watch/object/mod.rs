@@ -15,6 +15,7 @@ mod network_policy_rule;
 mod path;
 mod pod;
 mod port;
+mod rotation;
 mod selector;
 mod service;
 mod shape;
@@ -38,7 +39,9 @@ pub(crate) use service::ServiceObject;
 pub(crate) use slice::SERVICE_NAME;
 pub(crate) use workload::{Count, Workload};
 
-use crate::model::{EndpointSlice, Namespace, NetworkPolicy, Node, ObjectName};
+use crate::model::{
+    EndpointSlice, MeshEpoch, Namespace, NetworkPolicy, Node, ObjectName, Revocation, RotationRequest,
+};
 use findings::Findings;
 use ringfence_keyring::Publication;
 use serde_json::Value;
@@ -53,6 +56,9 @@ pub(crate) enum Read {
     EndpointSlice(EndpointSlice),
     NetworkPolicy(NetworkPolicy),
     RingfenceNode(Box<Publication>),
+    RingfenceMesh(MeshEpoch),
+    RingfenceRotation(RotationRequest),
+    RingfenceRevocation(Revocation),
     Workload(Workload),
     Endpoints(Endpoints),
 }
@@ -91,6 +97,15 @@ pub(crate) fn read(concern: Concern, kind: &str, object: &Value) -> Reading {
         Concern::Endpoints => endpoints::read(meta, object, &mut f).map(Read::Endpoints),
         Concern::Workload(kind) => workload::read(kind, meta, object, &mut f).map(Read::Workload),
         Concern::Watched(Kind::RingfenceNode) => publication(object, &mut f).map(Read::RingfenceNode),
+        Concern::Watched(Kind::RingfenceMesh) => {
+            rotation::mesh(&name.name, object, &mut f).map(Read::RingfenceMesh)
+        }
+        Concern::Watched(Kind::RingfenceRotation) => {
+            rotation::request(object, &mut f).map(Read::RingfenceRotation)
+        }
+        Concern::Watched(Kind::RingfenceRevocation) => {
+            rotation::revocation(object, &mut f).map(Read::RingfenceRevocation)
+        }
         Concern::Outdated(_) | Concern::Other => None,
     });
     if let Concern::Outdated(version) = concern {

@@ -46,9 +46,18 @@ fn only_the_mesh_leads_to_other_nodes_pods_and_a_node_within_their_networks_is_a
 #[test]
 fn neither_local_pods_nor_what_came_off_the_mesh_reach_nodes_beside_it() {
     let text = script(&lock(), false);
-    let off_mesh = "iifname { \"rf-wg0\", \"rf-wg1\" } goto caught";
-    assert_eq!(chain(&text, "nodes_ip")[..2], ["ip saddr { 10.244.1.0/24 } goto caught", off_mesh]);
-    assert_eq!(chain(&text, "nodes_ip6")[..2], ["ip6 saddr { fd00:10:244:1::/64 } goto caught", off_mesh]);
+    assert_eq!(chain(&text, "nodes_ip")[..1], ["ip saddr { 10.244.1.0/24 } goto caught"]);
+    assert_eq!(chain(&text, "nodes_ip6")[..1], ["ip6 saddr { fd00:10:244:1::/64 } goto caught"]);
+    assert_eq!(
+        chain(&text, "forward"),
+        [
+            "type filter hook forward priority filter; policy accept;",
+            "iifname != { \"rf-wg0\", \"rf-wg1\" } accept",
+            "oifname { \"rf-wg0\", \"rf-wg1\" } accept",
+            "ip daddr { 10.244.9.9, 192.0.2.2 } goto caught",
+            "ip6 daddr { 2001:db8::2 } goto caught",
+        ]
+    );
     assert_eq!(chain(&text, "caught"), ["counter name \"plaintext\" drop"]);
 }
 
@@ -57,7 +66,7 @@ fn nor_do_errors_that_quote_packets_to_pods() {
     let text = script(&lock(), false);
     let (v4, v6) = (chain(&text, "nodes_ip"), chain(&text, "nodes_ip6"));
     let ends = |rules: &[String]| -> Vec<String> {
-        rules[2..].iter().map(|rule| rule.split(" } ").nth(1).unwrap_or_default().to_owned()).collect()
+        rules[1..].iter().map(|rule| rule.split(" } ").nth(1).unwrap_or_default().to_owned()).collect()
     };
     assert_eq!(
         ends(&v4),
@@ -75,8 +84,16 @@ fn nor_do_errors_that_quote_packets_to_pods() {
             format!("@th,256,128 & {link} == 0xfd000010024400010000000000000000 goto caught"),
         ]
     );
-    assert!(v4[2].starts_with("icmp type { destination-unreachable,"), "{v4:?}");
-    assert!(v6[2].starts_with("icmpv6 type { destination-unreachable, packet-too-big,"), "{v6:?}");
+    assert!(v4[1].starts_with("icmp type { destination-unreachable,"), "{v4:?}");
+    assert!(v6[1].starts_with("icmpv6 type { destination-unreachable, packet-too-big,"), "{v6:?}");
+}
+
+#[test]
+fn only_of_what_is_forwarded_the_device_it_came_from_is_asked() {
+    // The kernel's WireGuard sends its own packets as if they came from its device.
+    let text = script(&lock(), false);
+    assert_eq!(text.matches("iifname").count(), 1, "{text}");
+    assert!(chain(&text, "forward")[1].contains("iifname"));
 }
 
 #[test]

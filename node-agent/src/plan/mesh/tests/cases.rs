@@ -90,9 +90,11 @@ fn a_peers_new_key_takes_its_networks_over_before_the_old_key_goes() {
     let b = peers.remove(&key(2)).unwrap();
     peers.insert(key(9), b);
     let actions = machine.converge(&desired);
-    let changes = peer_changes(&actions);
-    assert!(matches!(&changes[0], PeerChange::Set { key: new, .. } if *new == key(9)));
-    assert_eq!(changes[1], PeerChange::Remove(key(2)));
+    let [Action::ChangePeers(_, sets), Action::ChangePeers(_, gone)] = &actions[..] else {
+        panic!("{actions:?}");
+    };
+    assert!(matches!(&sets[..], [PeerChange::Set { key: new, .. }] if *new == key(9)));
+    assert_eq!(gone, &[PeerChange::Remove(key(2))]);
 }
 
 #[test]
@@ -178,13 +180,73 @@ fn only_one_side_begins_and_the_other_follows_the_handshake_or_loses_patience() 
 #[test]
 fn a_new_own_key_comes_only_after_every_peer_of_the_old_one_is_gone() {
     let (mut machine, mut desired) = settled();
-    desired.devices.get_mut(&Plane::Zero).unwrap().public_key = key(8);
+    desired.devices.get_mut(&Plane::Zero).unwrap().public_key = Some(key(8));
     let actions = machine.converge(&desired);
     assert!(
         matches!(&actions[..], [Action::ChangePeers(..), Action::SetKey { .. }, Action::ChangePeers(..)]),
         "{actions:?}"
     );
     assert_eq!(machine.converge(&desired), []);
+}
+
+#[test]
+fn a_peer_goes_only_after_its_route_has_moved_and_the_key_after_the_peers() {
+    let (mut machine, mut desired) = settled();
+    let mut other = desired.devices[&Plane::Zero].clone();
+    other.public_key = Some(key(9));
+    desired.devices.insert(Plane::One, other);
+    for _ in 0..2 {
+        machine.converge(&desired);
+    }
+    let zero = desired.devices.get_mut(&Plane::Zero).unwrap();
+    zero.peers.clear();
+    zero.public_key = None;
+    desired.routes = desired
+        .routes
+        .into_iter()
+        .map(|route| match route.via {
+            RouteVia::Plane(_, source) => RouteSpec { via: RouteVia::Plane(Plane::One, source), ..route },
+            RouteVia::Blackhole => route,
+        })
+        .collect();
+    let actions = machine.converge(&desired);
+    let [Action::SetRoute(_), Action::ChangePeers(Plane::Zero, gone), Action::ClearKey(Plane::Zero)] =
+        &actions[..]
+    else {
+        panic!("{actions:?}");
+    };
+    let removed: BTreeSet<PublicKey> = gone
+        .iter()
+        .filter_map(|change| match change {
+            PeerChange::Remove(key) => Some(*key),
+            _ => None,
+        })
+        .collect();
+    assert_eq!((removed, gone.len()), (BTreeSet::from([key(2), key(3)]), 2));
+    assert_eq!(machine.converge(&desired), []);
+}
+
+#[test]
+fn an_embedded_wireguard_is_made_anew_for_another_key_and_goes_with_the_old_one() {
+    let (mut machine, mut desired) = settled();
+    machine.device(Plane::Zero).kind = DeviceKind::Userspace;
+    desired.devices.get_mut(&Plane::Zero).unwrap().public_key = Some(key(8));
+    let actions = plan(&machine.0, &desired, Backend::Userspace);
+    assert!(
+        matches!(&actions[..], [Action::DeleteDevice(_), Action::CreateDevice { .. }, ..]),
+        "{actions:?}"
+    );
+    let zero = desired.devices.get_mut(&Plane::Zero).unwrap();
+    zero.public_key = None;
+    zero.peers.clear();
+    let actions = plan(&machine.0, &desired, Backend::Userspace);
+    assert_eq!(actions, [Action::DeleteDevice(Plane::Zero)]);
+    machine.0.devices.clear();
+    machine.0.sysctls.clear();
+    let about_device = |action: &Action| {
+        matches!(action, Action::CreateDevice { .. } | Action::SetKey { .. } | Action::LinkUp(_))
+    };
+    assert!(!plan(&machine.0, &desired, Backend::Userspace).iter().any(about_device));
 }
 
 #[test]

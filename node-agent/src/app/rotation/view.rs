@@ -1,0 +1,107 @@
+//! What the mesh is compiled from, whom to talk to, and what to show.
+use super::{Rotation, clock};
+use crate::desired::Snapshot;
+use crate::mesh::{LocalKeysView, MeshSpec, Pair, Pairs, UnderlayFacts};
+use crate::model::{ObjectName, Problem};
+use crate::status::{RotationStatus, WaitingStatus};
+use crate::watch::Kind;
+use crate::words::{Addressees, Party};
+use ringfence_keyring::rotation::{Refusal, Waiting};
+use ringfence_keyring::{PerPlane, Plane};
+use std::net::IpAddr;
+
+impl Rotation {
+    /// What everyone may know of our keys, and what was agreed with whom.
+    pub(in crate::app) fn view(&self) -> LocalKeysView {
+        let state = &self.state;
+        let pair = |name: &str| Pair {
+            keys: PerPlane::from_fn(|plane| state.peer(name, plane)),
+            route: state.route(name),
+        };
+        LocalKeysView {
+            public: PerPlane::from_fn(|plane| state.key(plane).map(|key| key.public)),
+            epoch: state.mesh_epoch(),
+            pairs: Pairs::Agreed(state.members().map(|(name, _)| (name.to_string(), pair(name))).collect()),
+            rotating: !state.is_quiet(),
+        }
+    }
+
+    /// Whom to talk to about it, and how.
+    pub(in crate::app) fn addressees(
+        &self,
+        snapshot: &Snapshot,
+        underlay: &UnderlayFacts,
+        spec: &MeshSpec,
+    ) -> Addressees {
+        let ours = |v4: bool| {
+            underlay.addresses.iter().map(|own| own.address).find(|address: &IpAddr| address.is_ipv4() == v4)
+        };
+        let party = |name: &str| Some(Party { addresses: snapshot.nodes.get(name)?.addresses.clone() });
+        Addressees {
+            from: [ours(true), ours(false)].into_iter().flatten().collect(),
+            nodes: self.state.members().filter_map(|(name, _)| Some((name.clone(), party(name)?))).collect(),
+            mtu: PerPlane::from_fn(|plane| spec.devices.get(&plane).map_or(0, |device| device.mtu)),
+        }
+    }
+
+    /// What is published and not believed, as problems of the objects.
+    pub(in crate::app) fn problems(&self, snapshot: &Snapshot) -> Vec<Problem> {
+        let problem = |node: &str, why: &Refusal| Problem {
+            source: snapshot.origin(Kind::RingfenceNode, node),
+            kind: Kind::RingfenceNode.to_string(),
+            object: ObjectName::new("", node),
+            field: field(why).to_owned(),
+            message: format!("{why}; until then what was agreed with it before stays"),
+        };
+        self.refusals.iter().map(|(node, why)| problem(node, why)).collect()
+    }
+
+    /// How the rotation stands, as this node sees it.
+    pub(in crate::app) fn status(&self) -> RotationStatus {
+        let state = &self.state;
+        let record = state.record();
+        let waiting = state.waiting(clock::moment()).into_iter();
+        RotationStatus {
+            rotating: state.is_rotating(),
+            quiet: state.is_quiet(),
+            serial: record.serial,
+            turns: record.turns,
+            waiting: waiting
+                .map(|Waiting { plane, peer, reason, unheard }| WaitingStatus {
+                    plane: plane.to_string(),
+                    node: peer.to_string(),
+                    reason: reason.to_string(),
+                    unheard_seconds: unheard.as_secs(),
+                })
+                .collect(),
+            revoked: record
+                .judged
+                .iter()
+                .filter(|(_, judgement)| judgement.revoked)
+                .map(|(uid, judgement)| (uid.to_string(), judgement.node.to_string()))
+                .collect(),
+            head: self.journal.head().map(|head| (head.number, head.hash)),
+        }
+    }
+
+    /// Seconds since our key on a plane was made.
+    pub(in crate::app) fn age(&self, plane: Plane) -> Option<u64> {
+        let file = self.store.path().join(format!("{}.key", plane.device()));
+        let made = std::fs::metadata(file).ok()?.modified().ok()?;
+        Some(made.elapsed().unwrap_or_default().as_secs())
+    }
+
+    /// The epoch of our key on a plane.
+    pub(in crate::app) fn epoch(&self, plane: Plane) -> Option<u64> {
+        self.keys.get(plane).as_ref().map(|key| key.epoch().get())
+    }
+}
+
+fn field(why: &Refusal) -> &'static str {
+    match why {
+        Refusal::NotAMember { .. } | Refusal::Revoked { .. } => "spec.nodeUID",
+        Refusal::Old { .. } | Refusal::Contradiction { .. } => "spec.serial",
+        Refusal::ForeignKey { .. } => "spec.planes",
+        Refusal::Leap { .. } => "spec.epoch",
+    }
+}
