@@ -84,7 +84,7 @@ impl MeshKeeper {
         } else {
             self.unwritten.insert("audit", Ok(()));
         }
-        if unfinished.is_empty() { Ok(()) } else { Err(MeshTrouble::Steps(unfinished)) }
+        if unfinished.is_empty() { Ok(()) } else { Err(MeshTrouble::Unfinished(unfinished)) }
     }
 
     /// Brings the kernel to where snapshot and rotation want it. What could not be done and does not matter to the
