@@ -1,5 +1,4 @@
-//! P1 by capture. `RINGFENCE_WIREGUARD` chooses the WireGuard; the same on the kernel's own in
-//! `kernel_long_plaintext.rs`.
+//! P1 by capture. `RINGFENCE_WIREGUARD` chooses the WireGuard. Needs root.
 use anyhow::Result;
 use ringfence_integration::lab::cases::{bypass, plaintext};
 use ringfence_integration::lab::{Lab, manifest};

@@ -134,12 +134,13 @@ pub fn is_installed(name: &str) -> bool {
 /// The package sources have a version of it to install.
 fn is_offered(name: &str) -> bool {
     let output = Command::new("apt-cache").args(["policy", name]).env("LC_ALL", "C").output();
-    output.is_ok_and(|output| has_candidate(&String::from_utf8_lossy(&output.stdout)))
+    output.is_ok_and(|output| candidate(&String::from_utf8_lossy(&output.stdout)).is_some())
 }
 
-fn has_candidate(policy: &str) -> bool {
-    let candidate = policy.lines().find_map(|line| line.trim().strip_prefix("Candidate:"));
-    candidate.is_some_and(|version| version.trim() != "(none)")
+/// The version that would be installed, from what `apt-cache policy NAME` prints in the locale C.
+pub fn candidate(policy: &str) -> Option<String> {
+    let candidate = policy.lines().find_map(|line| line.trim().strip_prefix("Candidate:"))?.trim();
+    (candidate != "(none)").then(|| candidate.to_owned())
 }
 
 fn release() -> String {
@@ -158,9 +159,9 @@ mod tests {
 
     #[test]
     fn a_package_without_candidate_is_not_offered() {
-        assert!(!has_candidate("foo:\n  Installed: (none)\n  Candidate: (none)\n  Version table:\n"));
-        assert!(has_candidate("foo:\n  Installed: (none)\n  Candidate: 1:22.1-1\n"));
-        assert!(!has_candidate("")); // what apt-cache prints of a name it never heard of
+        assert_eq!(candidate("foo:\n  Installed: (none)\n  Candidate: (none)\n  Version table:\n"), None);
+        assert_eq!(candidate("foo:\n  Installed: (none)\n  Candidate: 1:22.1-1\n").unwrap(), "1:22.1-1");
+        assert_eq!(candidate(""), None); // what apt-cache prints of a name it never heard of
     }
 
     #[test]

@@ -17,7 +17,7 @@ pub use talk::{Talk, all_whole, finish, none_answered, unix_ms};
 pub use tap::{Heard, Tap};
 
 use anyhow::{Context, Result, bail, ensure};
-use ringfence::status::StatusReport;
+use ringfence::status::{BackendStatus, StatusReport};
 use std::cell::Cell;
 use std::fs;
 use std::path::{Path, PathBuf};
@@ -69,7 +69,19 @@ impl Lab {
         let chosen = std::env::var("RINGFENCE_WIREGUARD").ok().filter(|_| !named);
         let wireguard = chosen.as_deref().map(|backend| ["--wireguard", backend]);
         let wireguard = wireguard.as_ref().map_or(&[][..], |words| &words[..]);
-        self.lab(&["up"], &[wireguard, arguments, &[&path]].concat()).map(drop)
+        self.lab(&["up"], &[wireguard, arguments, &[&path]].concat())?;
+        if chosen.as_deref() == Some("kernel") { self.encrypts_by_the_kernel() } else { Ok(()) }
+    }
+
+    /// An error unless every agent says so: a test of the kernel's WireGuard must not pass by another.
+    fn encrypts_by_the_kernel(&self) -> Result<()> {
+        let nodes = self.state()?.nodes;
+        ensure!(nodes.iter().any(|node| node.up), "the lab {} has no node", self.name);
+        for node in nodes.into_iter().filter(|node| node.up) {
+            let backend = self.status(&node.name)?.mesh.backend;
+            ensure!(backend == BackendStatus::Kernel, "{} encrypts by {backend:?}", node.name);
+        }
+        Ok(())
     }
 
     fn ringfence(&self, arguments: &[&str]) -> Result<String> {

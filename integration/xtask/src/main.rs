@@ -10,6 +10,7 @@ mod runner;
 mod setup;
 mod summary;
 mod test;
+mod uml_tier;
 mod vm;
 
 use std::process::ExitCode;
@@ -35,13 +36,13 @@ enum Task {
         #[arg(long)]
         lint: bool,
     },
-    /// Run tests: all tiers, or one of lint, pure, programs, lab, kernel
+    /// Run tests: all tiers, or one of lint, pure, programs, lab, uml, kernel
     Test(test::Args),
     /// Bring a small bank up on three nodes and show what protects it
     Demo(demo::Args),
     /// Measure what it costs next to nftables, all of it or one of packets, flat, throughput, change, memory, cni, rotation
     Bench(bench::Args),
-    /// Run a command under a Debian kernel in QEMU, on this machine's files, changing none of them
+    /// Run a command under another kernel (Debian's in QEMU, or User-Mode Linux), on this machine's files, changing none of them
     Vm(vm::Args),
 }
 

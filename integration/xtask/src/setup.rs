@@ -40,13 +40,14 @@ const LAB: [Package; 7] = [
     package("containernetworking-plugins", "the CNI plugins ptp, host-local and portmap"),
 ];
 
-const VM: [Package; 6] = [
+const INITRAMFS: [Package; 2] =
+    [package("busybox-static", "the shell of the initramfs"), package("cpio", "packs the initramfs")];
+
+const VM: [Package; 4] = [
     package("qemu-system-x86", "boots distribution kernels"),
-    package("busybox-static", "the shell of the initramfs"),
     package("kmod", "lists which kernel modules need which"),
     package("xz-utils", "unpacks the modules of Debian's 6.12"),
     package("zstd", "unpacks the modules of other kernels"),
-    package("cpio", "packs the initramfs"),
 ];
 
 /// The command's work: `vm` adds QEMU, `lint` adds cargo-deny.
@@ -57,6 +58,7 @@ pub(crate) fn run(vm: bool, lint: bool) -> Result<()> {
     build()?;
     lab()?;
     if vm {
+        initramfs()?;
         self::vm()?;
     }
     if lint {
@@ -102,7 +104,15 @@ pub(crate) fn lab() -> Result<()> {
     Ok(())
 }
 
-/// What virtual machines need.
+/// What every machine needs to boot.
+///
+/// # Errors
+/// When it cannot be installed.
+pub(crate) fn initramfs() -> Result<()> {
+    Ok(apt::install(&INITRAMFS)?)
+}
+
+/// What emulated machines need.
 ///
 /// # Errors
 /// When it cannot be installed.

@@ -7,7 +7,7 @@ use anyhow::{Context, Result, bail};
 use clap::ValueEnum;
 
 use crate::summary::Counts;
-use crate::{kernel_tier, lint, repo, runner, setup};
+use crate::{kernel_tier, lint, repo, runner, setup, uml_tier};
 
 /// What to run.
 #[derive(Debug, clap::Args)]
@@ -38,12 +38,14 @@ pub(crate) enum Tier {
     Programs,
     /// Clusters made of network namespaces (root)
     Lab,
-    /// Labs on Debian's 6.1 and 6.12 in QEMU
+    /// Labs once more, over the kernel's own WireGuard: User-Mode Linux (root)
+    Uml,
+    /// Debian's 6.1 and 6.12 as they are, in QEMU (root)
     Kernel,
 }
 
 impl Tier {
-    const RUN: [Self; 5] = [Self::Lint, Self::Pure, Self::Programs, Self::Lab, Self::Kernel];
+    const RUN: [Self; 6] = [Self::Lint, Self::Pure, Self::Programs, Self::Lab, Self::Uml, Self::Kernel];
 
     fn name(self) -> &'static str {
         match self {
@@ -52,6 +54,7 @@ impl Tier {
             Self::Pure => "pure",
             Self::Programs => "programs",
             Self::Lab => "lab",
+            Self::Uml => "uml",
             Self::Kernel => "kernel",
         }
     }
@@ -118,7 +121,8 @@ fn run_tier(tier: Tier, args: &Args) -> Result<Counts> {
             setup::lab()?;
             privileged("lab_", wanted)
         }
-        Tier::Kernel => kernel_tier::run(args.kernel.as_deref(), wanted.filter, wanted.long),
+        Tier::Uml => uml_tier::run(wanted.filter),
+        Tier::Kernel => kernel_tier::run(args.kernel.as_deref(), wanted.filter),
     }
 }
 

@@ -6,6 +6,7 @@ use std::process::{Command, Stdio};
 
 use anyhow::{Context, Result, bail};
 
+use super::kernel::{self, Machine};
 use super::{Job, guest};
 
 /// Packs the initramfs of this job under `directory` and returns its path.
@@ -23,8 +24,10 @@ pub(super) fn pack(job: &Job, token: &str, directory: &Path) -> Result<PathBuf> 
     }
     copy(&busybox()?, &stage.join("bin/busybox"))?;
     let mut modules = Vec::new();
-    for file in job.kernel.module_files(&guest::BOOT_MODULES)? {
-        modules.push(add_module(&file, &stage.join("modules"))?);
+    if let Machine::Emulated { root } = &job.kernel.machine {
+        for file in kernel::module_files(root, &job.kernel.release, &guest::BOOT_MODULES)? {
+            modules.push(add_module(&file, &stage.join("modules"))?);
+        }
     }
     write_script(&stage.join("init"), &guest::init(job, &modules))?;
     write_script(&stage.join("job"), &guest::stage_two(job, token))?;

@@ -11,47 +11,52 @@ use super::mirror::Mirror;
 /// The series that are tested: Debian 12's own (clsact only) and the newer one (TCX).
 pub(crate) const SERIES: [&str; 2] = ["6.1", "6.12"];
 
-/// An unpacked kernel.
+/// A kernel that can be booted.
 #[derive(Debug, Clone)]
 pub(crate) struct Kernel {
-    /// What was asked for, "6.12".
+    /// What was asked for: "6.12", "uml".
     pub(crate) series: String,
-    /// What `uname -r` says.
+    /// What `uname -r` says, or nearly so: for people to read.
     pub(crate) release: String,
-    /// The bzImage.
+    /// The bzImage, or the program.
     pub(crate) image: PathBuf,
-    /// The directory that holds `lib/modules/RELEASE`, with dependency lists made.
-    pub(crate) root: PathBuf,
+    /// What it runs on.
+    pub(crate) machine: Machine,
 }
 
-impl Kernel {
-    /// The modules, as the guest sees them at `/lib/modules/RELEASE`.
-    pub(crate) fn modules(&self) -> PathBuf {
-        self.root.join("lib/modules").join(&self.release)
-    }
+/// What a kernel runs on.
+#[derive(Debug, Clone)]
+pub(crate) enum Machine {
+    /// QEMU without KVM.
+    Emulated {
+        /// The directory that holds `lib/modules/RELEASE`, with dependency lists made.
+        root: PathBuf,
+    },
+    /// None: User-Mode Linux, a kernel that is a process of this machine. It has no modules.
+    UserMode,
+}
 
-    /// `.ko` or `.ko.xz` files in the order they must be loaded for `names`; what is built in is left out.
-    ///
-    /// # Errors
-    /// When a module does not exist.
-    pub(crate) fn module_files(&self, names: &[&str]) -> Result<Vec<PathBuf>> {
-        let mut command = Command::new("modprobe");
-        command.arg("--dirname").arg(&self.root).args(["--set-version", &self.release]);
-        let output =
-            command.args(["--show-depends", "--all"]).args(names).output().context("starting modprobe")?;
-        if !output.status.success() {
-            bail!("{} lacks modules: {}", self.release, String::from_utf8_lossy(&output.stderr).trim());
-        }
-        let mut files = Vec::new();
-        for line in String::from_utf8_lossy(&output.stdout).lines() {
-            let Some(file) = line.strip_prefix("insmod ") else { continue }; // the others are "builtin NAME"
-            let file = PathBuf::from(file.trim());
-            if !files.contains(&file) {
-                files.push(file);
-            }
-        }
-        Ok(files)
+/// `.ko` or `.ko.xz` files below `root` in the order they must be loaded for `names`; what is built in is left out.
+///
+/// # Errors
+/// When a module does not exist.
+pub(super) fn module_files(root: &Path, release: &str, names: &[&str]) -> Result<Vec<PathBuf>> {
+    let mut command = Command::new("modprobe");
+    command.arg("--dirname").arg(root).args(["--set-version", release]);
+    let output =
+        command.args(["--show-depends", "--all"]).args(names).output().context("starting modprobe")?;
+    if !output.status.success() {
+        bail!("{release} lacks modules: {}", String::from_utf8_lossy(&output.stderr).trim());
     }
+    let mut files = Vec::new();
+    for line in String::from_utf8_lossy(&output.stdout).lines() {
+        let Some(file) = line.strip_prefix("insmod ") else { continue }; // the others are "builtin NAME"
+        let file = PathBuf::from(file.trim());
+        if !files.contains(&file) {
+            files.push(file);
+        }
+    }
+    Ok(files)
 }
 
 /// The newest kernel of the series, from `cache` if it is there.
@@ -86,7 +91,8 @@ fn find(series: &str, root: &Path) -> Result<Option<Kernel>> {
     let Some(entry) = releases.next() else { return Ok(None) };
     let release = entry.context("reading the cache")?.file_name().to_string_lossy().into_owned();
     let image = root.join("boot").join(format!("vmlinuz-{release}"));
-    let kernel = Kernel { series: series.to_owned(), release, image, root: root.to_owned() };
+    let machine = Machine::Emulated { root: root.to_owned() };
+    let kernel = Kernel { series: series.to_owned(), release, image, machine };
     Ok(kernel.image.is_file().then_some(kernel))
 }
 

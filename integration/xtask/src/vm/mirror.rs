@@ -86,6 +86,24 @@ impl Mirror {
         Ok(newest(series, &String::from_utf8_lossy(&output.stdout)))
     }
 
+    /// The version of a package that would be installed.
+    ///
+    /// # Errors
+    /// When apt-cache does not run.
+    pub(super) fn candidate(&self, package: &str) -> Result<Option<String>> {
+        if self.options.is_empty() {
+            super::kernel::update_once(Path::new("/var/lib/apt/lists"))?;
+        }
+        let mut command = Command::new("apt-cache");
+        self.configure(&mut command);
+        let output = command.args(["policy", package]).env("LC_ALL", "C").output();
+        let output = output.context("starting apt-cache")?;
+        if !output.status.success() {
+            bail!("apt-cache failed: {}", String::from_utf8_lossy(&output.stderr).trim());
+        }
+        Ok(apt::candidate(&String::from_utf8_lossy(&output.stdout)))
+    }
+
     fn configure(&self, command: &mut Command) {
         for option in &self.options {
             command.args(["-o", option]);

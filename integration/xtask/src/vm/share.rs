@@ -62,7 +62,7 @@ pub(super) fn start(log: &Path) -> Result<Share> {
 }
 
 fn command(socket: &Path) -> Result<Command> {
-    let mut command = super::qemu::bound_to_us();
+    let mut command = super::boot::bound_to_us();
     // It holds a descriptor for each file the guest knows; more than the hard limit would need a privilege.
     let limit = format!("--rlimit-nofile={}", hard_limit_of_files().min(1_000_000));
     // In containers only chroot works; the guest is ours, and the mount read-only.

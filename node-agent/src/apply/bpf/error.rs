@@ -2,6 +2,9 @@
 use std::io;
 use std::path::PathBuf;
 
+/// Where a kernel tells its own types.
+pub(super) const TYPES: &str = "/sys/kernel/btf/vmlinux";
+
 /// Errors of the executor of maps and programs. Each names the operation and its object.
 #[derive(Debug, thiserror::Error)]
 pub enum DatapathError {
@@ -35,6 +38,18 @@ pub enum DatapathError {
     /// A program is missing in the object or was refused by the verifier.
     #[error("cannot load program {program}: {source}")]
     Program {
+        /// Name of the program.
+        program: &'static str,
+        /// aya's error.
+        source: Box<aya::programs::ProgramError>,
+    },
+    /// A program was refused by a kernel that does not know its own types, without which no verifier takes our global
+    /// functions (`btf_prepare_func_args` in kernel/bpf/btf.c).
+    #[error(
+        "cannot load program {program}, most likely because this kernel has no {TYPES}: it needs CONFIG_DEBUG_INFO_BTF, \
+         which distributions' kernels have; {source}"
+    )]
+    NoTypes {
         /// Name of the program.
         program: &'static str,
         /// aya's error.

@@ -1,4 +1,5 @@
 //! Loading the object: maps from their pins, programs against them.
+use super::error::TYPES;
 use super::{DatapathError, sizes::Sizes};
 use aya::maps::{MapData, MapError};
 use aya::pin::PinError;
@@ -19,7 +20,7 @@ impl Programs {
     /// Loads `object` with the maps pinned in `dir`; those that are missing there are created with `sizes` and pinned.
     ///
     /// # Errors
-    /// [`DatapathError::Load`], [`DatapathError::NoProgram`], [`DatapathError::Program`].
+    /// [`DatapathError::Load`], [`DatapathError::NoProgram`], [`DatapathError::Program`], [`DatapathError::NoTypes`].
     pub(super) fn load(
         object: &[u8],
         dir: &Path,
@@ -42,7 +43,10 @@ impl Programs {
         for name in names::PROGRAMS {
             let refused = |source| DatapathError::Program { program: name, source: Box::new(source) };
             let program = programs.get(name)?;
-            program.load().map_err(refused)?;
+            program.load().map_err(|source| match Path::new(TYPES).exists() {
+                true => refused(source),
+                false => DatapathError::NoTypes { program: name, source: Box::new(source) },
+            })?;
             let id = program.info().map_err(refused)?.id();
             programs.ids.insert(name, id);
         }

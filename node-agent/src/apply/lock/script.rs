@@ -1,7 +1,7 @@
 //! The third lock on plaintext as a script for `nft -f`: what may leave by which device, whoever bent the routes and
 //! whether or not a device has programs.
 //!
-//! The chain stands in postrouting: what is sent here and what is forwarded both pass it, with their destination behind
+//! The first chain stands in postrouting: what is sent here and what is forwarded both pass it, with their destination behind
 //! every DNAT; and before any source is translated (priority 100, and our own 99), so a pod's packet still bears the pod's
 //! address. Nothing in it needs connection tracking.
 #[cfg(test)]
@@ -36,11 +36,8 @@ pub(super) fn script(lock: &LockSpec, afresh: bool) -> String {
     );
     let _ = writeln!(text, "oifname {{ {}, \"lo\" }} accept", planes());
     for (word, v4) in FAMILIES {
-        // Without a length, for then the kernel hashes them.
-        let nodes: Vec<String> =
-            lock.nodes.iter().filter(|address| address.is_ipv4() == v4).map(IpAddr::to_string).collect();
-        if !nodes.is_empty() {
-            let _ = writeln!(text, "{word} daddr {{ {} }} goto nodes_{word}", nodes.join(", "));
+        if let Some(nodes) = nodes(lock, v4) {
+            let _ = writeln!(text, "{word} daddr {nodes} goto nodes_{word}");
         }
         if let Some(local) = set(lock.local.iter().copied(), v4) {
             let _ = writeln!(text, "{word} daddr {local} accept");
@@ -49,17 +46,40 @@ pub(super) fn script(lock: &LockSpec, afresh: bool) -> String {
             let _ = writeln!(text, "{word} daddr {cluster} goto caught");
         }
     }
-    text.push_str("}\n}\n");
+    text.push_str("}\n");
+    off_the_mesh(&mut text, lock);
+    text.push_str("}\n");
     text
 }
 
-/// Nodes are reached in the clear by nodes and by the world, not by pods: not by ours, nor by what came off the mesh.
+/// Nodes are reached in the clear by nodes and by the world, not by pods: not by ours...
 fn to_nodes(text: &mut String, word: &str, v4: bool, lock: &LockSpec) {
     let _ = writeln!(text, "chain nodes_{word} {{");
     if let Some(local) = set(lock.local.iter().copied(), v4) {
         let _ = writeln!(text, "{word} saddr {local} goto caught");
     }
-    let _ = writeln!(text, "iifname {{ {} }} goto caught\n}}", planes());
+    text.push_str("}\n");
+}
+
+/// ...nor by what came off the mesh. Only what is forwarded came from anywhere: in postrouting, the kernel's WireGuard has
+/// its own packets come from its own device (`send4` in drivers/net/wireguard/socket.c).
+fn off_the_mesh(text: &mut String, lock: &LockSpec) {
+    let planes = planes();
+    let _ = writeln!(text, "chain forward {{\ntype filter hook forward priority filter; policy accept;");
+    let _ = writeln!(text, "iifname != {{ {planes} }} accept\noifname {{ {planes} }} accept");
+    for (word, v4) in FAMILIES {
+        if let Some(nodes) = nodes(lock, v4) {
+            let _ = writeln!(text, "{word} daddr {nodes} goto caught");
+        }
+    }
+    text.push_str("}\n");
+}
+
+/// The addresses of nodes of a family. Without a length, for then the kernel hashes them.
+fn nodes(lock: &LockSpec, v4: bool) -> Option<String> {
+    let of_family = lock.nodes.iter().filter(|address| address.is_ipv4() == v4);
+    let addresses: Vec<String> = of_family.map(IpAddr::to_string).collect();
+    (!addresses.is_empty()).then(|| format!("{{ {} }}", addresses.join(", ")))
 }
 
 fn planes() -> String {

@@ -46,10 +46,27 @@ fn only_the_mesh_leads_to_other_nodes_pods_and_a_node_within_their_networks_is_a
 #[test]
 fn neither_local_pods_nor_what_came_off_the_mesh_reach_nodes_beside_it() {
     let text = script(&lock(), false);
-    let off_mesh = "iifname { \"rf-wg0\", \"rf-wg1\" } goto caught";
-    assert_eq!(chain(&text, "nodes_ip"), ["ip saddr { 10.244.1.0/24 } goto caught", off_mesh]);
-    assert_eq!(chain(&text, "nodes_ip6"), ["ip6 saddr { fd00:10:244:1::/64 } goto caught", off_mesh]);
+    assert_eq!(chain(&text, "nodes_ip"), ["ip saddr { 10.244.1.0/24 } goto caught"]);
+    assert_eq!(chain(&text, "nodes_ip6"), ["ip6 saddr { fd00:10:244:1::/64 } goto caught"]);
+    assert_eq!(
+        chain(&text, "forward"),
+        [
+            "type filter hook forward priority filter; policy accept;",
+            "iifname != { \"rf-wg0\", \"rf-wg1\" } accept",
+            "oifname { \"rf-wg0\", \"rf-wg1\" } accept",
+            "ip daddr { 10.244.9.9, 192.0.2.2 } goto caught",
+            "ip6 daddr { 2001:db8::2 } goto caught",
+        ]
+    );
     assert_eq!(chain(&text, "caught"), ["counter name \"plaintext\" drop"]);
+}
+
+#[test]
+fn only_of_what_is_forwarded_the_device_it_came_from_is_asked() {
+    // The kernel's WireGuard sends its own packets as if they came from its device.
+    let text = script(&lock(), false);
+    assert_eq!(text.matches("iifname").count(), 1, "{text}");
+    assert!(chain(&text, "forward")[1].contains("iifname"));
 }
 
 #[test]

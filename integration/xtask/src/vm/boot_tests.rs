@@ -15,7 +15,8 @@ fn follow(lines: &[&str], limit: Duration) -> (Option<Outcome>, Vec<String>) {
         seen.push(line.to_owned());
         None
     };
-    let outcome = Watch { token: "T1", started: Instant::now(), limit }.follow(&receiver, &mut each);
+    let outcome =
+        Watch { token: "T1", started: Instant::now(), limit, label: "" }.follow(&receiver, &mut each);
     (outcome, seen)
 }
 
