@@ -93,6 +93,11 @@ impl Lab {
         self.ringfence(&[verb, &["--name", &self.name], arguments].concat())
     }
 
+    /// `ringfence lab VERB... ARGUMENTS`, however it ends.
+    pub fn try_lab(&self, verb: &[&str], arguments: &[&str]) -> Result<Output> {
+        Ok(Command::new(&self.binary).arg("lab").args(verb).args(arguments).stdin(Stdio::null()).output()?)
+    }
+
     /// Adds or replaces objects.
     pub fn apply(&self, manifest: &str) -> Result<()> {
         let file = self.manifests.path().join("apply.yaml");

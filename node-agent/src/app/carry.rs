@@ -6,6 +6,7 @@
 use super::clock;
 use super::guard;
 use super::mesh::{MeshKeeper, MeshTrouble, Round};
+use super::mortality;
 use super::rotation::Rotation;
 use crate::apply::mesh::{Report, converge};
 use crate::mesh::compile;
@@ -37,9 +38,14 @@ impl MeshKeeper {
                     | Action::Persist
                     | Action::Report(_)
             );
-            if std::mem::take(&mut ahead) && rests || matches!(action, Action::Retire { .. }) {
+            if ahead && rests || matches!(action, Action::Retire { .. }) {
+                mortality::may_die("converge");
                 self.bring(round).await?;
+                mortality::may_die("converge done");
+                ahead = false;
             }
+            let step = name(&action);
+            mortality::may_die(step);
             ahead |= !rests;
             let Some(rotation) = &mut self.rotation else { break };
             match action {
@@ -61,8 +67,15 @@ impl MeshKeeper {
                 Action::RaiseEpoch { from, to } => self.raise(from, to).await,
                 Action::Report(report) => rotation.report(report),
             }
+            mortality::may_die(&format!("{step} done"));
+        }
+        if ahead {
+            mortality::may_die("converge");
         }
         let unfinished = self.bring(round).await?;
+        if ahead {
+            mortality::may_die("converge done");
+        }
         let replies = self.rotation.as_mut().map(Rotation::replies).unwrap_or_default();
         replies.into_iter().for_each(|reply| self.say(reply));
         self.mend(round).await;
@@ -71,7 +84,7 @@ impl MeshKeeper {
         } else {
             self.unwritten.insert("audit", Ok(()));
         }
-        if unfinished.is_empty() { Ok(()) } else { Err(MeshTrouble::Steps(unfinished)) }
+        if unfinished.is_empty() { Ok(()) } else { Err(MeshTrouble::Unfinished(unfinished)) }
     }
 
     /// Brings the kernel to where snapshot and rotation want it. What could not be done and does not matter to the
@@ -184,6 +197,24 @@ impl MeshKeeper {
             Err(error) => Err(error),
         };
         self.unwritten.insert("publication", mended);
+    }
+}
+
+/// What tests call an action.
+fn name(action: &Action) -> &'static str {
+    match action {
+        Action::Persist => "persist",
+        Action::ConfigurePeer { .. } => "configure",
+        Action::ReplaceRoute { .. } => "route",
+        Action::RemoveRoute { .. } => "remove route",
+        Action::RemovePeer { .. } => "remove peer",
+        Action::Retire { .. } => "retire",
+        Action::MakeKey { .. } => "make",
+        Action::Tell { .. } => "tell",
+        Action::Publish(_) => "publish",
+        Action::RaiseEpoch { .. } => "raise",
+        Action::Probe { .. } => "probe",
+        Action::Report(_) => "report",
     }
 }
 

@@ -32,8 +32,19 @@ pub(super) enum MeshTrouble {
     Apply(#[from] MeshApplyError),
     #[error(transparent)]
     Guard(#[from] GuardError),
+    /// Steps on which the rotation of keys rests.
     #[error("{}", .0.join("; "))]
     Steps(Vec<String>),
+    /// Other steps.
+    #[error("{}", .0.join("; "))]
+    Unfinished(Vec<String>),
+}
+
+impl MeshTrouble {
+    /// Whether what was under way must be taken up again as after a restart: from disk and kernel.
+    fn ends_batch(&self) -> bool {
+        !matches!(self, Self::Compile(_) | Self::Unfinished(_))
+    }
 }
 
 /// Keeps this node's part of the mesh what the newest snapshot says.
@@ -119,8 +130,7 @@ impl MeshKeeper {
     /// Brings the mesh to where the snapshot wants it; whether it stands.
     pub(super) async fn round(&mut self, snapshot: &Snapshot, troubles: &mut Troubles) -> bool {
         let done = self.attempt(snapshot).await;
-        if done.as_ref().is_err_and(|trouble| !matches!(trouble, MeshTrouble::Compile(_))) {
-            // Whatever was under way is taken up again as after a restart: from disk and kernel.
+        if done.as_ref().is_err_and(MeshTrouble::ends_batch) {
             self.rotation = None;
         }
         self.warn();
@@ -167,22 +177,23 @@ impl MeshKeeper {
             // The old store's lock must be gone before the new one is opened.
             self.rotation = None;
         }
-        let mut rotation = match self.rotation.take() {
-            Some(rotation) => rotation,
-            None => {
-                let observed = self.executor.observe(&self.spec).await?;
-                let believed = believed(&self.input(&round, &nobody()));
-                let config = &self.config;
-                let start = Start { config, node, snapshot, observed: &observed, believed: &believed };
-                Rotation::start(&start)?
-            }
-        };
-        let believed = believed(&self.input(&round, &rotation.view()));
-        rotation.feed(snapshot, &believed);
-        self.courier.heard.drain(..).for_each(|incoming| rotation.hear(incoming));
-        rotation.tick();
-        let rotation = self.rotation.insert(rotation);
-        rotation.note();
+        if self.rotation.is_none() {
+            let observed = self.executor.observe(&self.spec).await?;
+            let believed = believed(&self.input(&round, &nobody()));
+            let config = &self.config;
+            let start = Start { config, node, snapshot, observed: &observed, believed: &believed };
+            self.rotation = Some(Rotation::start(&start)?);
+            // A key that is lacking is made before anything else is heard of: our own publication still names the old one.
+            self.carry_out(&round).await?;
+        }
+        let view = self.rotation.as_ref().map_or_else(nobody, Rotation::view);
+        let believed = believed(&self.input(&round, &view));
+        if let Some(rotation) = &mut self.rotation {
+            rotation.feed(snapshot, &believed);
+            self.courier.heard.drain(..).for_each(|incoming| rotation.hear(incoming));
+            rotation.tick();
+            rotation.note();
+        }
         self.carry_out(&round).await
     }
 

@@ -25,6 +25,7 @@ mod index;
 mod kernel;
 mod mesh;
 mod mesh_status;
+mod mortality;
 mod pace;
 mod reconcile;
 mod report;

@@ -9,6 +9,7 @@ use std::collections::BTreeSet;
 use std::io;
 use std::time::{Duration, SystemTime};
 use wireguard_control::{AllowedIp, Device, DeviceUpdate, InterfaceName, Key, PeerConfigBuilder, PeerInfo};
+use zeroize::Zeroizing;
 
 /// A socket of a process that hangs must not hold up everything else.
 const PATIENCE: Duration = Duration::from_secs(3);
@@ -53,8 +54,30 @@ pub(super) async fn set_key(
     key: &PrivateKey,
     listen_port: u16,
 ) -> Result<(), MeshApplyError> {
-    let update = DeviceUpdate::new().set_private_key(Key(*key.expose_bytes())).set_listen_port(listen_port);
-    apply(name, backend, update, "set the key of").await
+    const OPERATION: &str = "set the key of";
+    check(name, backend, OPERATION)?;
+    // From heap to heap: what lies on the stack of some worker would stay there.
+    let secret = Zeroizing::new(key.expose_bytes().to_vec());
+    let done = blocking(name, OPERATION, move |name| {
+        let done = set_secret(name, backend, &secret, listen_port);
+        wipe_stack();
+        done
+    });
+    done.await
+}
+
+/// In a frame of its own, of which nothing is left when the stack behind it is wiped.
+#[inline(never)]
+fn set_secret(name: &InterfaceName, backend: Backend, secret: &[u8], listen_port: u16) -> io::Result<()> {
+    let secret = secret.try_into().map_err(io::Error::other)?;
+    DeviceUpdate::new().set_private_key(Key(secret)).set_listen_port(listen_port).apply(name, of(backend))
+}
+
+/// Overwrites what functions that have returned left on this thread's stack.
+#[inline(never)]
+fn wipe_stack() {
+    let mut frame = [0_u8; 64 << 10];
+    std::hint::black_box(&mut frame);
 }
 
 /// Replaces the device's private key by one that is known to nobody once this returns: an embedded WireGuard cannot be
@@ -136,12 +159,17 @@ async fn apply(
     update: DeviceUpdate,
     operation: &'static str,
 ) -> Result<(), MeshApplyError> {
-    // Without a socket the library would start whatever is called wireguard-go.
+    check(name, backend, operation)?;
+    blocking(name, operation, move |name| update.apply(name, of(backend))).await
+}
+
+/// Without a socket the library would start whatever is called wireguard-go.
+fn check(name: &str, backend: Backend, operation: &'static str) -> Result<(), MeshApplyError> {
     if backend == Backend::Userspace && !crate::userspace::responds(name) {
         let gone = io::Error::from(io::ErrorKind::ConnectionRefused);
         return Err(MeshApplyError::io(operation, name)(gone));
     }
-    blocking(name, operation, move |name| update.apply(name, of(backend))).await
+    Ok(())
 }
 
 fn of(backend: Backend) -> wireguard_control::Backend {

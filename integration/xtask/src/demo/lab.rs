@@ -41,6 +41,11 @@ impl Lab {
         Self { ringfence, name }
     }
 
+    /// Its name.
+    pub(super) fn name(&self) -> &'static str {
+        self.name
+    }
+
     /// `ringfence` with arguments.
     pub(super) fn ringfence(&self, arguments: &[&str]) -> Command {
         let mut command = Command::new(&self.ringfence);

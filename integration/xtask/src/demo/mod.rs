@@ -6,6 +6,7 @@ mod lab;
 mod matrix;
 mod page;
 mod questions;
+mod rotation;
 mod show;
 mod wire;
 

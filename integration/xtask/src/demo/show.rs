@@ -9,7 +9,7 @@ use super::attacks::{self, Attack};
 use super::capture::Capture;
 use super::lab::{Lab, Node, Pod, list, output};
 use super::questions::{CUSTOMER, Question};
-use super::{matrix, page, questions, wire};
+use super::{matrix, page, questions, rotation, wire};
 
 /// One line of the summary: what must be, what was seen, whether that is it.
 pub(super) struct Finding {
@@ -53,6 +53,7 @@ pub(super) fn run(lab: &Lab, wireguard: &str, manifests: &Path, scratch: &Path) 
     findings.extend(wire::show(lab, &on_wire, &in_node, &pods)?);
     mesh(lab, &nodes)?;
     findings.extend(attack(lab, &pods)?);
+    findings.extend(rotation::show(lab, &pods, &questions, &policy)?);
     findings.push(plaintext(lab, &nodes)?);
 
     page::heading("Summary");

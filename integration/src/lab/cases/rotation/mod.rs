@@ -1,10 +1,16 @@
 //! Keys rotate while everybody talks to everybody, and nothing is lost (P4), reset, or seen in the clear (P1).
+pub mod absent;
+pub mod bad;
+pub mod killed;
+pub mod revoked;
+pub mod secrets;
 mod traffic;
 
-use crate::lab::Lab;
+use crate::lab::{Lab, eventually};
 use anyhow::{Context, Result, ensure};
 use serde_json::Value;
 use std::collections::BTreeSet;
+use std::time::Duration;
 use traffic::{NODES, PODS, Traffic, manifests};
 
 fn lab(name: &str) -> Result<Lab> {
@@ -19,6 +25,20 @@ fn keys(lab: &Lab) -> Result<(u64, BTreeSet<String>)> {
     let of_node = |node: &Value| node["keys"].as_object().cloned().unwrap_or_default();
     let keys = nodes.values().flat_map(of_node).filter_map(|(_, key)| Some(key.as_str()?.to_owned()));
     Ok((status["epoch"].as_u64().context("no epoch")?, keys.collect()))
+}
+
+/// Waits until the mesh is at an epoch and every node has finished.
+fn settled(lab: &Lab, epoch: u64, seconds: u64) -> Result<()> {
+    eventually(&format!("epoch {epoch}, and all settled"), Duration::from_secs(seconds), || {
+        let status = lab.keys_status()?;
+        let nodes = status["nodes"].as_object().context("no nodes")?;
+        Ok(status["epoch"] == epoch && nodes.values().all(|node| node["state"] == "settled"))
+    })
+}
+
+/// Whether a node says that it waits for another.
+fn waits_for(lab: &Lab, node: &str, other: &str) -> Result<bool> {
+    Ok(lab.status(node)?.mesh.rotation.waiting.iter().any(|waiting| waiting.node == other))
 }
 
 /// All nodes' keys, so many times.

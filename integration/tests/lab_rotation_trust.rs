@@ -1,0 +1,13 @@
+//! Who is not trusted: revoked nodes, and publications that cannot be. `RINGFENCE_WIREGUARD` chooses the WireGuard. Needs root.
+use anyhow::Result;
+use ringfence_integration::lab::cases::rotation;
+
+#[test]
+fn a_revoked_node_is_cut_within_a_second_and_stays_so_until_it_is_admitted() -> Result<()> {
+    rotation::revoked::cut_at_once()
+}
+
+#[test]
+fn publications_that_cannot_be_are_named_and_cut_nobody() -> Result<()> {
+    rotation::bad::publications()
+}
