@@ -129,7 +129,10 @@ impl Lab {
     /// What a node's agent says of itself.
     pub fn status(&self, node: &str) -> Result<StatusReport> {
         let binary = self.binary.to_string_lossy();
-        let output = self.exec(&format!("node/{node}"), &[&binary, "status", "-o", "json"]).output()?;
+        // An agent on a busy or emulated machine may be slow to answer; how slow is not what is asked here.
+        let timeout = ringfence::lab::patience(Duration::from_secs(20)).as_secs().to_string();
+        let asked = [&*binary, "status", "-o", "json", "--timeout", &timeout];
+        let output = self.exec(&format!("node/{node}"), &asked).output()?;
         Ok(serde_json::from_str(&said(output, &["status", node])?)?)
     }
 

