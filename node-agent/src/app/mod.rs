@@ -39,4 +39,5 @@ mod troubles;
 pub use clock::rfc3339;
 pub use config::Config;
 pub use error::AppError;
+pub use rotation::AUDIT_LOG;
 pub use run::run;

@@ -5,7 +5,7 @@ use ringfence_keyring::audit::{AuditError, AuditLog, Entry, Head, KeyEvent};
 use std::path::Path;
 
 /// Its name in the state directory.
-pub(in crate::app) const NAME: &str = "audit.jsonl";
+pub const AUDIT_LOG: &str = "audit.jsonl";
 
 /// The log, or why there is none.
 #[derive(Debug)]
@@ -17,7 +17,7 @@ pub(in crate::app) struct Journal {
 
 impl Journal {
     pub(super) fn open(state_dir: &Path, node: &str) -> Self {
-        let log = AuditLog::open(&state_dir.join(NAME), node, &clock::rfc3339(clock::unix()));
+        let log = AuditLog::open(&state_dir.join(AUDIT_LOG), node, &clock::rfc3339(clock::unix()));
         Self { node: node.to_owned(), log, failed: None }
     }
 

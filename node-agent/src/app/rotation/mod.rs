@@ -18,6 +18,7 @@ mod view;
 
 use feed::Fed;
 pub(super) use file::RecordFileError;
+pub use journal::AUDIT_LOG;
 pub(super) use journal::Journal;
 pub(super) use start::Start;
 

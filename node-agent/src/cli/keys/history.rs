@@ -1,5 +1,6 @@
 //! `ringfence keys history`.
 use super::arguments::HistoryArguments;
+use crate::app::AUDIT_LOG;
 use crate::lab::Lab;
 use crate::status::columns;
 use anyhow::Context;
@@ -7,13 +8,10 @@ use ringfence_keyring::audit::{Entry, KeyEvent};
 use std::path::PathBuf;
 use std::process::ExitCode;
 
-/// Name of the log in a state directory.
-pub(super) const LOG: &str = "audit.jsonl";
-
 pub(super) fn run(arguments: &HistoryArguments) -> anyhow::Result<ExitCode> {
     let path = match (&arguments.lab, &arguments.node) {
         (Some(lab), Some(node)) => log_of(&Lab::open(&arguments.root, lab)?, node),
-        _ => arguments.state_dir.join(LOG),
+        _ => arguments.state_dir.join(AUDIT_LOG),
     };
     let text = std::fs::read_to_string(&path).with_context(|| path.display().to_string())?;
     let read = |(number, line): (usize, &str)| {
@@ -28,7 +26,7 @@ pub(super) fn run(arguments: &HistoryArguments) -> anyhow::Result<ExitCode> {
 
 /// A node's log in a lab.
 pub(super) fn log_of(lab: &Lab, node: &str) -> PathBuf {
-    lab.node_dir(node).join("state").join(LOG)
+    lab.node_dir(node).join("state").join(AUDIT_LOG)
 }
 
 fn table(entries: &[Entry]) -> String {

@@ -132,12 +132,9 @@ fn is_reached(loaded: &Loaded, goal: &Goal) -> bool {
             mesh >= *epoch
                 && loaded
                     .nodes
-                    .iter()
-                    .filter(|(name, node)| {
-                        let revoked = loaded.revocations.get(*name);
-                        !revoked.is_some_and(|r| r.value.revoked && r.value.node_uid == node.value.uid)
-                    })
-                    .filter_map(|(name, _)| loaded.publications.get(name))
+                    .keys()
+                    .filter(|name| !show::is_revoked(loaded, name))
+                    .filter_map(|name| loaded.publications.get(name))
                     .all(|published| published.value.published().is_settled(mesh))
         }
         Goal::Turns(turns) => turns.iter().all(|(node, turns)| {

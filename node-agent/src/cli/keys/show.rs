@@ -51,22 +51,25 @@ pub(super) fn mesh(loaded: &Loaded) -> MeshEpoch {
     loaded.mesh.get(MESH).map_or_else(MeshEpoch::default, |mesh| *mesh.value)
 }
 
+/// Whether the node that bears this name now is revoked; what was said of an earlier one of the name does not matter.
+pub(super) fn is_revoked(loaded: &Loaded, name: &str) -> bool {
+    let revoked = loaded.revocations.get(name).filter(|revocation| revocation.value.revoked);
+    let node = loaded.nodes.get(name);
+    revoked.zip(node).is_some_and(|(revoked, node)| revoked.value.node_uid == node.value.uid)
+}
+
 /// What objects and agents say together.
 pub(super) fn gather(loaded: &Loaded, reports: &BTreeMap<String, StatusReport>) -> KeysStatus {
     let mesh = mesh(loaded).epoch;
     let node = |name: &String| {
-        let node = loaded.nodes.get(name);
         let published = loaded.publications.get(name).map(|published| &*published.value);
-        let revoked = loaded.revocations.get(name).is_some_and(|revocation| {
-            revocation.value.revoked && node.is_some_and(|node| node.value.uid == revocation.value.node_uid)
-        });
         let settled = published.is_some_and(|published| published.published().is_settled(mesh));
         let report = reports.get(name);
         let plane = report
             .and_then(|report| report.mesh.planes.iter().find(|plane| plane.device == mesh.plane().device()));
         NodeKeys {
             state: match published {
-                _ if revoked => "revoked",
+                _ if is_revoked(loaded, name) => "revoked",
                 None => "no keys",
                 Some(_) if settled => "settled",
                 Some(_) => "rotating",

@@ -44,12 +44,9 @@ pub fn cut_at_once() -> Result<()> {
     let state = lab.node_dir(STOLEN)?.join("state");
     std::fs::remove_dir_all(state.join("keys"))?;
     std::fs::remove_file(state.join("rotation.json"))?;
-    for node in NODES {
+    for node in &NODES[..2] {
         // The lab waits until all have met, which is not to be.
         lab.try_lab(&["agent", "start"], &["--name", lab.name(), node])?;
-        if node == NODES[1] {
-            break;
-        }
     }
     ensure!(is_cut(&lab)?, "it is back after a restart");
     let problems = lab.status(NODES[0])?.mesh.rotation.revoked;

@@ -56,10 +56,8 @@ impl Secret {
 
 fn files(directory: &Path) -> Result<Vec<PathBuf>> {
     let mut all = Vec::new();
-    for entry in fs::read_dir(directory)? {
-        let (entry, path) =
-            (entry.as_ref().map(fs::DirEntry::file_type), entry.as_ref().map(fs::DirEntry::path));
-        let (Ok(Ok(kind)), Ok(path)) = (entry, path) else { continue };
+    for entry in fs::read_dir(directory)?.flatten() {
+        let (Ok(kind), path) = (entry.file_type(), entry.path()) else { continue };
         if kind.is_dir() {
             all.extend(files(&path)?);
         } else if kind.is_file() {
