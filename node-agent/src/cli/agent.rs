@@ -51,7 +51,7 @@ fn config(arguments: AgentArguments) -> anyhow::Result<Config> {
         run_dir: arguments.run_dir,
         bpffs: arguments.bpffs,
         wireguard: arguments.wireguard,
-        cluster_cidrs: arguments.cluster_cidrs.into_iter().collect(),
+        cluster_cidrs: arguments.cluster_cidrs.into_iter().flat_map(|named| named.0).collect(),
         mark_shift: arguments.mark_shift,
         ports: PerPlane { zero, one },
         flow_entries: arguments.flow_entries,
