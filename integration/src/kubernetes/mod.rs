@@ -2,6 +2,7 @@
 //! says how to ask it.
 
 mod pods;
+mod wire;
 
 use anyhow::{Context, Result};
 use ringfence_rig::build;
@@ -10,6 +11,7 @@ use ringfence_rig::image;
 use std::ops::Deref;
 use std::path::{Path, PathBuf};
 use std::sync::atomic::{AtomicU32, Ordering};
+pub use wire::{Heard, Wire};
 
 /// A cluster that is up.
 pub struct Running {

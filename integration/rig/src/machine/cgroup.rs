@@ -49,25 +49,29 @@ pub(super) fn system_files(root: &Path, node: &str) -> Result<Vec<PathBuf>> {
     Ok(hierarchies()?.into_iter().map(file).filter(|file| file.is_file()).collect())
 }
 
-/// Where cgroups are mounted: once for version 2, once for each hierarchy of version 1.
+/// Hierarchies that a node's programs are put into: the one of version 2, or each of version 1.
 fn hierarchies() -> Result<Vec<PathBuf>> {
-    let mount = Path::new(MOUNT);
-    if mount.join("cgroup.controllers").is_file() {
-        return Ok(vec![mount.to_owned()]);
-    }
-    let mut found = Vec::new();
-    for entry in fs::read_dir(mount).with_context(|| format!("reading {MOUNT}"))?.flatten() {
-        let path = entry.path();
-        // Links name the same hierarchy once more; a mount of version 2 beside those of version 1 has no controllers.
-        let real = entry.file_type().is_ok_and(|kind| kind.is_dir());
-        if real && path.join("cgroup.procs").is_file() && !path.join("cgroup.controllers").is_file() {
-            found.push(path);
-        }
+    let mut found = mounted()?;
+    // Beside those of version 1 there may be one of version 2, without controllers.
+    if found != [Path::new(MOUNT)] {
+        found.retain(|path| !path.join("cgroup.controllers").is_file());
     }
     if found.is_empty() {
         bail!("no cgroups are mounted at {MOUNT}");
     }
     Ok(found)
+}
+
+/// Every hierarchy there is: runc makes cgroups in all of them.
+fn mounted() -> Result<Vec<PathBuf>> {
+    let mount = Path::new(MOUNT);
+    if mount.join("cgroup.controllers").is_file() {
+        return Ok(vec![mount.to_owned()]);
+    }
+    let entries = fs::read_dir(mount).with_context(|| format!("reading {MOUNT}"))?.flatten();
+    // Links name the same hierarchy once more.
+    let real = entries.filter(|entry| entry.file_type().is_ok_and(|kind| kind.is_dir()));
+    Ok(real.map(|entry| entry.path()).filter(|path| path.join("cgroup.procs").is_file()).collect())
 }
 
 /// Gives a cgroup what its parent has: version 1 makes cpusets empty, and nothing may run in an empty one; version 2 offers
@@ -101,7 +105,7 @@ fn inherit(above: &Path, below: &Path) -> Result<()> {
 pub fn remove(root: &Path) -> Result<()> {
     let began = Instant::now();
     loop {
-        let left: Vec<PathBuf> = hierarchies()?
+        let left: Vec<PathBuf> = mounted()?
             .into_iter()
             .map(|hierarchy| hierarchy.join(of_cluster(root)))
             .filter(|path| path.is_dir())
