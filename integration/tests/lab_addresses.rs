@@ -98,9 +98,7 @@ fn delete_node3(lab: &Lab) -> Result<Vec<(String, String)>> {
 }
 
 /// A pod of node1 asks node3 and its pods, who have no way to answer. Whether they do does not matter here.
-fn ask_node3(lab: &Lab) -> Result<()> {
-    let mut asked = NODE3.map(str::to_owned).to_vec();
-    asked.extend(lab.pod("talk/a3")?.1);
+fn ask(lab: &Lab, asked: &[String]) -> Result<()> {
     let pings: String =
         asked.iter().map(|a| format!("ping -n -q -c 3 -i 0.2 -W 1 {a} >/dev/null 2>&1 & ")).collect();
     let call = format!("curl --silent --max-time 1 {}:9090", NODE3[0]);
@@ -113,13 +111,15 @@ fn what_pods_send_to_a_node_whose_object_is_deleted_stays_off_the_wire_also_afte
     all_answer(&lab)?;
     // The node runs on, and what answers on it; its agent alone would have the lab wait for it.
     lab.lab(&["agent", "kill"], &["node3"])?;
+    let mut asked = NODE3.map(str::to_owned).to_vec();
+    asked.extend(lab.pod("talk/a3")?.1);
     let capture = lab.capture()?;
     let deleted = delete_node3(&lab)?;
-    ask_node3(&lab)?;
+    ask(&lab, &asked)?;
     for restarted in [false, true] {
         if restarted {
             lab.lab(&["agent", "kill"], &["node1"])?;
-            ask_node3(&lab)?;
+            ask(&lab, &asked)?;
             lab.lab(&["agent", "start"], &["node1"])?;
         }
         eventually("it is told of", SOON, || {
@@ -129,7 +129,7 @@ fn what_pods_send_to_a_node_whose_object_is_deleted_stays_off_the_wire_also_afte
             );
             Ok(mesh.warnings.iter().any(|w| w.contains("Node node3 is gone") && w.contains(NODE3[0])))
         })?;
-        ask_node3(&lab)?;
+        ask(&lab, &asked)?;
         let seen = capture.in_the_clear()?;
         ensure!(seen.is_empty(), "{} packets in the clear, such as {:?}", seen.len(), seen.first());
         let status = lab.status("node1")?;

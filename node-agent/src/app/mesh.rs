@@ -10,7 +10,7 @@ use crate::apply::bpf::{Attached, Device, Role};
 use crate::apply::mesh::{MeshApplyError, MeshExecutor, MeshExecutorConfig, Programs};
 use crate::desired::Snapshot;
 use crate::mesh::{
-    LocalKeysView, MeshConfig, MeshError, MeshInput, MeshSpec, Pairs, UnderlayFacts, believed,
+    LocalKeysView, MeshConfig, MeshError, MeshInput, MeshSpec, Pairs, UnderlayFacts, believed, networks,
 };
 use crate::model::Problem;
 use crate::plan::mesh::Backend;
@@ -202,7 +202,9 @@ impl MeshKeeper {
             let observed = self.executor.observe(&self.spec).await?;
             let believed = believed(&self.input(&round, &nobody()));
             let config = &self.config;
-            let start = Start { config, node, snapshot, observed: &observed, believed: &believed };
+            let networks = networks(&self.input(&round, &nobody()));
+            let (observed, believed, networks) = (&observed, &believed, &networks);
+            let start = Start { config, node, snapshot, observed, believed, networks };
             self.rotation = Some(Rotation::start(&start)?);
             // A key that is lacking is made before anything else is heard of: our own publication still names the old one.
             self.carry_out(&round).await?;

@@ -114,6 +114,14 @@ pub fn believed(input: &MeshInput<'_>) -> BTreeMap<String, String> {
     members.into_values().map(|member| (member.node.name.clone(), member.node.uid.clone())).collect()
 }
 
+/// What each node that is believed may send from: its AllowedIPs, once it has keys.
+#[must_use]
+pub fn networks(input: &MeshInput<'_>) -> BTreeMap<String, BTreeSet<IpNetwork>> {
+    let Some(own) = input.snapshot.nodes.get(input.node) else { return BTreeMap::new() };
+    let members = judge(input, own).accepted;
+    members.into_values().map(|member| (member.node.name.clone(), member.allowed())).collect()
+}
+
 /// Judges every node but this one, whose own claims come first.
 pub(super) fn judge<'a>(input: &MeshInput<'a>, own: &'a Node) -> Members<'a> {
     let (claims, mut clashes) = of_pods(input, own);

@@ -30,6 +30,6 @@ pub use compile::{MeshError, compile};
 pub use input::{
     DEFAULT_KEEPALIVE, LocalKeysView, MeshConfig, MeshInput, Pair, Pairs, UnderlayAddress, UnderlayFacts,
 };
-pub use members::believed;
+pub use members::{believed, networks};
 pub use memory::Memory;
 pub use spec::MeshSpec;
