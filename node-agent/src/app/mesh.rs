@@ -101,6 +101,7 @@ impl MeshKeeper {
         config: Arc<Config>,
         datapath: SharedDatapath,
         courier: Courier,
+        board: Board,
     ) -> Result<Self, MeshApplyError> {
         let executor = MeshExecutorConfig {
             backend: config.wireguard,
@@ -112,7 +113,7 @@ impl MeshKeeper {
         let cluster_cidrs = config.cluster_cidrs.clone();
         let settings = MeshConfig { ports: config.ports, cluster_cidrs, ..MeshConfig::default() };
         let mut keeper = Self {
-            board: Board::Directory(config.source.clone()),
+            board,
             config,
             executor,
             rotation: None,
