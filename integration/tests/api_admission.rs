@@ -52,9 +52,11 @@ fn refused(done: Result<String>, why: &str, what: &str) -> Result<()> {
     }
 }
 
-/// kubectl replaces what is there at the version that it is told; none: whatever is there.
+/// The sample with another value in one of its fields.
 fn changed(mut object: Value, field: &str, value: Value) -> Value {
-    *object.pointer_mut(field).expect("a field of the sample") = value;
+    let place = object.pointer_mut(field);
+    assert!(place.is_some(), "the sample has no {field}");
+    place.into_iter().for_each(|place| *place = value.clone());
     object
 }
 
@@ -102,10 +104,12 @@ fn an_agent_writes_the_object_of_its_own_node_and_nothing_else() -> Result<()> {
     refused(delete("agent-n2", "n1"), "the agent of node n2 cannot write", "deleting another's")?;
     refused(delete("unbound", "n1"), "does not say on which node it is used", "deleting unbound")?;
     refused(delete("stranger", "n1"), "cannot delete", "deleting as a stranger")?;
-    let mut with_status = mine.clone();
-    with_status["status"] = json!({"wireguard": "kernel", "problems": 2});
     let status = |user: &str| {
-        api.kubectl(user, &["replace", "--subresource=status", "-f", "-"], &with_status.to_string())
+        let mut object = mine.clone();
+        let version = ["get", "ringfencenode", "n1", "-o", "jsonpath={.metadata.resourceVersion}"];
+        object["metadata"]["resourceVersion"] = json!(api.kubectl("admin", &version, "")?);
+        object["status"] = json!({"wireguard": "kernel", "problems": 2});
+        api.kubectl(user, &["replace", "--subresource=status", "-f", "-"], &object.to_string())
     };
     status("agent-n1")?;
     refused(status("agent-n2"), "the agent of node n2 cannot write", "another's status")?;

@@ -28,7 +28,7 @@ pub(crate) struct Args {
 /// Tests that need the same things.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, ValueEnum)]
 pub(crate) enum Tier {
-    /// Every tier below but uml
+    /// Every tier below but api and uml
     All,
     /// Formatting, clippy, licences
     Lint,
@@ -38,6 +38,8 @@ pub(crate) enum Tier {
     Programs,
     /// Clusters made of network namespaces (root)
     Lab,
+    /// A real kube-apiserver and etcd, without nodes (root; their programs in RINGFENCE_KUBERNETES, else target/kubernetes)
+    Api,
     /// Labs once more, over the kernel's own WireGuard: User-Mode Linux (root)
     Uml,
     /// Debian's 6.1 and 6.12 as they are, in QEMU (root)
@@ -45,7 +47,7 @@ pub(crate) enum Tier {
 }
 
 impl Tier {
-    /// Not `uml`: it has not passed as a whole yet, and no run was seen to fit into an hour with it.
+    /// Not `api`: nothing here builds Kubernetes' programs yet. Not `uml`: it has not passed as a whole yet, and no run was seen to fit into an hour with it.
     const RUN: [Self; 5] = [Self::Lint, Self::Pure, Self::Programs, Self::Lab, Self::Kernel];
 
     fn name(self) -> &'static str {
@@ -55,6 +57,7 @@ impl Tier {
             Self::Pure => "pure",
             Self::Programs => "programs",
             Self::Lab => "lab",
+            Self::Api => "api",
             Self::Uml => "uml",
             Self::Kernel => "kernel",
         }
@@ -71,7 +74,10 @@ const ROTATION: [&str; 2] = ["rotation", "rotation_model"];
 const LONG: [&str; 2] = ["lab_rotation_twenty", "lab_rotation_absent"];
 
 /// Beginnings of the names of integration/tests/*.rs that need more than cargo.
-const PRIVILEGED: [&str; 3] = ["programs_", "lab_", "kernel_"];
+const PRIVILEGED: [&str; 4] = ["programs_", "lab_", "kernel_", "api_"];
+
+/// Where Kubernetes' own programs are, each version's in a directory.
+const KUBERNETES: &str = "RINGFENCE_KUBERNETES";
 
 /// Runs what is asked for; the last line printed is "N passed, N failed".
 ///
@@ -125,6 +131,7 @@ fn run_tier(tier: Tier, args: &Args) -> Result<Counts> {
             setup::lab()?;
             privileged("lab_", wanted)
         }
+        Tier::Api => privileged("api_", wanted),
         Tier::Uml => uml_tier::run(wanted.filter),
         Tier::Kernel => kernel_tier::run(args.kernel.as_deref(), wanted.filter),
     }
@@ -203,6 +210,9 @@ fn privileged(prefix: &str, wanted: Wanted<'_>) -> Result<Counts> {
     let binary = build_agent()?;
     let mut command = wanted.cargo()?;
     command.env("RINGFENCE_BIN", binary).args(["--package", "ringfence-integration", "--no-fail-fast"]);
+    if std::env::var_os(KUBERNETES).is_none_or(|place| place.is_empty()) {
+        command.env(KUBERNETES, repo::target_dir()?.join("kubernetes"));
+    }
     for target in &found {
         command.args(["--test", target]);
     }
