@@ -51,6 +51,8 @@ fn config(arguments: AgentArguments) -> anyhow::Result<Config> {
         bpffs: arguments.bpffs,
         wireguard: arguments.wireguard,
         cluster_cidrs: arguments.cluster_cidrs.into_iter().collect(),
+        node_cidrs: arguments.node_cidrs.into_iter().collect(),
+        hold_departed: arguments.hold_departed,
         mark_shift: arguments.mark_shift,
         ports: PerPlane { zero, one },
         flow_entries: arguments.flow_entries,

@@ -99,6 +99,12 @@ pub(super) struct AgentArguments {
     /// A pod CIDR of the whole cluster; repeat per family. Pod traffic to it never leaves this node in the clear
     #[arg(long = "cluster-cidr", value_name = "CIDR")]
     pub(super) cluster_cidrs: Vec<IpNetwork>,
+    /// Where nodes' addresses are; repeat for more. What a Node object names outside of them is not taken for that node's
+    #[arg(long = "node-cidr", value_name = "CIDR")]
+    pub(super) node_cidrs: Vec<IpNetwork>,
+    /// Pods' packets to what a deleted Node object had are dropped for so long, unless another node has it
+    #[arg(long, default_value = "1h", value_parser = span)]
+    pub(super) hold_departed: Duration,
     /// How far our five bits of the packet mark are shifted left
     #[arg(long, default_value_t = Mark::SHIFT_DEFAULT, value_parser = clap::value_parser!(u32).range(0..=27))]
     pub(super) mark_shift: u32,

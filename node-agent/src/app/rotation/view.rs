@@ -27,16 +27,11 @@ impl Rotation {
     }
 
     /// Whom to talk to about it, and how.
-    pub(in crate::app) fn addressees(
-        &self,
-        snapshot: &Snapshot,
-        underlay: &UnderlayFacts,
-        spec: &MeshSpec,
-    ) -> Addressees {
+    pub(in crate::app) fn addressees(&self, underlay: &UnderlayFacts, spec: &MeshSpec) -> Addressees {
         let ours = |v4: bool| {
             underlay.addresses.iter().map(|own| own.address).find(|address: &IpAddr| address.is_ipv4() == v4)
         };
-        let party = |name: &str| Some(Party { addresses: snapshot.nodes.get(name)?.addresses.clone() });
+        let party = |name: &str| Some(Party { addresses: spec.known.get(name)?.addresses.clone() });
         Addressees {
             from: [ours(true), ours(false)].into_iter().flatten().collect(),
             nodes: self.state.members().filter_map(|(name, _)| Some((name.clone(), party(name)?))).collect(),
