@@ -4,6 +4,7 @@ pub mod api;
 pub mod cluster;
 pub mod effort;
 pub mod evaluator;
+pub mod kubernetes;
 pub mod lab;
 pub mod mesh_lab;
 pub mod netns;

@@ -23,7 +23,7 @@ impl Programs {
         let newest = bins.filter(|bin| bin.join("kube-apiserver").is_file()).max();
         newest.map(Self).with_context(|| {
             format!(
-                "no kube-apiserver below {}: put kube-apiserver, etcd and kubectl into VERSION/bin there",
+                "no kube-apiserver below {}: `cargo xtask cluster build` builds it",
                 place.display()
             )
         })
