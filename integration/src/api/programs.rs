@@ -22,10 +22,7 @@ impl Programs {
         let bins = versions.filter_map(|entry| Some(entry.ok()?.path().join("bin")));
         let newest = bins.filter(|bin| bin.join("kube-apiserver").is_file()).max();
         newest.map(Self).with_context(|| {
-            format!(
-                "no kube-apiserver below {}: `cargo xtask cluster build` builds it",
-                place.display()
-            )
+            format!("no kube-apiserver below {}: `cargo xtask cluster build` builds it", place.display())
         })
     }
 
