@@ -31,11 +31,19 @@ impl Rotation {
             self.fed.revocations = snapshot.revocations.clone();
             self.feed_revocations(&snapshot.revocations);
         }
-        for (name, published) in snapshot.publications.iter() {
-            if self.fed.publications.get(name).is_none_or(|fed| !Arc::ptr_eq(fed, published)) {
-                self.fed.publications.insert(name.clone(), published.clone());
-                self.step(Event::Read(Arc::new(published.published())));
-            }
+        let news = snapshot.publications.iter().filter(|(name, published)| {
+            self.fed.publications.get(*name).is_none_or(|fed| !Arc::ptr_eq(fed, published))
+        });
+        let mut news: Vec<(String, Arc<Publication>)> =
+            news.map(|(name, published)| (name.clone(), published.clone())).collect();
+        // Of two that show one key, whoever was read first is believed: who is not known yet, by the age of its Node object.
+        news.sort_by_cached_key(|(name, _)| {
+            let created = snapshot.nodes.get(name).map(|node| node.created.clone()).unwrap_or_default();
+            (created.is_empty(), created, name.clone())
+        });
+        for (name, published) in news {
+            self.step(Event::Read(Arc::new(published.published())));
+            self.fed.publications.insert(name, published);
         }
         self.fed.publications.retain(|name, _| snapshot.publications.contains_key(name));
         let mesh = snapshot.mesh_epoch();

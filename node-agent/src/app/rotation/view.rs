@@ -76,7 +76,8 @@ impl Rotation {
                 .collect(),
             revoked: record
                 .judged
-                .iter()
+                .values()
+                .filter_map(|judgement| record.last_judgement(&judgement.node))
                 .filter(|(_, judgement)| judgement.revoked)
                 .map(|(uid, judgement)| (uid.to_string(), judgement.node.to_string()))
                 .collect(),
@@ -101,7 +102,7 @@ fn field(why: &Refusal) -> &'static str {
     match why {
         Refusal::NotAMember { .. } | Refusal::Revoked { .. } => "spec.nodeUID",
         Refusal::Old { .. } | Refusal::Contradiction { .. } => "spec.serial",
-        Refusal::ForeignKey { .. } => "spec.planes",
+        Refusal::ForeignKey { .. } | Refusal::RevokedKey { .. } => "spec.planes",
         Refusal::Leap { .. } => "spec.epoch",
     }
 }

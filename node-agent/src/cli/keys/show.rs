@@ -51,11 +51,9 @@ pub(super) fn mesh(loaded: &Loaded) -> MeshEpoch {
     loaded.mesh.get(MESH).map_or_else(MeshEpoch::default, |mesh| *mesh.value)
 }
 
-/// Whether the node that bears this name now is revoked; what was said of an earlier one of the name does not matter.
+/// Whether nodes of this name are revoked, whatever Node object bears it now.
 pub(super) fn is_revoked(loaded: &Loaded, name: &str) -> bool {
-    let revoked = loaded.revocations.get(name).filter(|revocation| revocation.value.revoked);
-    let node = loaded.nodes.get(name);
-    revoked.zip(node).is_some_and(|(revoked, node)| revoked.value.node_uid == node.value.uid)
+    loaded.revocations.get(name).is_some_and(|revocation| revocation.value.revoked)
 }
 
 /// What objects and agents say together.
