@@ -7,9 +7,10 @@ use super::nat_script;
 use super::netlink::connect;
 use super::nft::Table;
 use super::observe::{self, Peers};
+use super::words::Words;
 use super::{address, route, rule, sysctl};
 use crate::mesh::UnderlayFacts;
-use crate::mesh::spec::{MeshSpec, NatSpec};
+use crate::mesh::spec::{MeshSpec, NatSpec, RouteSpec};
 use crate::plan::mesh::{Action, Backend, ObservedDevice, ObservedMesh, plan};
 use crate::userspace;
 use futures::future::BoxFuture;
@@ -84,6 +85,7 @@ pub struct MeshExecutor {
     pub(super) backend: Backend,
     pub(super) lock: Lock,
     pub(super) nat: Table<NatSpec>,
+    pub(super) words: Words,
     pub(super) programs: Arc<dyn Programs>,
     /// Index of the device that has its programs, by plane.
     pub(super) attached: BTreeMap<Plane, u32>,
@@ -100,6 +102,8 @@ pub struct Report {
     pub done: Vec<Action>,
     /// What failed, or was left out because something before it failed on the same device.
     pub failed: Vec<(Action, Option<MeshApplyError>)>,
+    /// Of what failed: routes onto a plane whose destination is sent over no plane, so over no old one either.
+    pub unmade: Vec<RouteSpec>,
     /// Bytes that were received from each peer of each device, as observed before anything was done.
     pub received: BTreeMap<(Plane, PublicKey), u64>,
 }
@@ -118,9 +122,10 @@ impl MeshExecutor {
         let backend = super::mesh_backend::choose(&handle, config.backend).await?;
         let lock = Lock::new(config.nft.clone());
         let nat = Table::new(config.nft.clone(), nat_script::TABLE);
+        let words = Words::new(config.nft.clone());
         let (attached, links, peers) = (BTreeMap::new(), BTreeMap::new(), Peers::default());
         let blank = BTreeSet::new();
-        Ok(Self { config, handle, backend, lock, nat, programs, attached, links, blank, peers })
+        Ok(Self { config, handle, backend, lock, nat, words, programs, attached, links, blank, peers })
     }
 
     /// Which WireGuard is used.
@@ -163,6 +168,15 @@ impl MeshExecutor {
         self.lock.caught().await
     }
 
+    /// Packets to agents' sockets that the kernel dropped since the table was made: off the mesh from addresses that are no
+    /// node's, and to other nodes from processes that are not root's.
+    ///
+    /// # Errors
+    /// When nft cannot be asked.
+    pub async fn dropped_words(&self) -> Result<(u64, u64), MeshApplyError> {
+        self.words.dropped().await
+    }
+
     /// What there is now of what `spec` asks for.
     ///
     /// # Errors
@@ -177,6 +191,7 @@ impl MeshExecutor {
             sysctls: sysctl::read(spec.sysctls.keys()),
             lock: self.lock.observe().await?,
             nat: self.nat.observe().await?,
+            words: self.words.observe().await?,
             devices: BTreeMap::new(),
         };
         let mut addresses = address::list(&self.handle).await?;
@@ -219,6 +234,11 @@ pub async fn converge(
             Err(error) => {
                 // Without a route the device still serves all others, and loses the peers that it is to lose.
                 broken.extend(plane.filter(|_| !matches!(action, Action::SetRoute(_))));
+                if let Action::SetRoute(route) = &action
+                    && !observed.leads_onto_mesh(route)
+                {
+                    report.unmade.push(route.clone());
+                }
                 report.failed.push((action, Some(error)));
             }
         }

@@ -19,3 +19,4 @@ mod route;
 mod rule;
 mod sysctl;
 mod wireguard;
+mod words;

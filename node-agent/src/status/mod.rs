@@ -6,8 +6,8 @@ mod table;
 mod tests;
 
 pub use report::{
-    BackendStatus, EndpointStatus, Enforcement, MeshStatus, PeerStatus, PlaneStatus, RetryStatus,
-    RotationStatus, StatusReport, TableStatus, WaitingStatus,
+    BackendStatus, EndpointStatus, Enforcement, MeshStatus, PeerStatus, PlaneStatus, RefusedOfStatus,
+    RefusedStatus, RetryStatus, RotationStatus, StatusReport, TableStatus, WaitingStatus,
 };
 pub(crate) use table::columns;
 pub use table::render;
