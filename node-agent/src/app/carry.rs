@@ -8,9 +8,9 @@ use super::guard;
 use super::mesh::{MeshKeeper, MeshTrouble, Round};
 use super::mortality;
 use super::rotation::Rotation;
+use super::traits::{Rests, Traits, concerns_keys, traits};
 use crate::apply::mesh::{MeshApplyError, Report, converge};
 use crate::mesh::compile;
-use crate::mesh::spec::{RouteSpec, RouteVia};
 use crate::model::MeshEpoch;
 use crate::plan::mesh::Action as Step;
 use crate::watch::directory::Raised;
@@ -194,70 +194,6 @@ impl MeshKeeper {
     }
 }
 
-/// Whether an action rests on what those before it changed.
-#[derive(Clone, Copy, PartialEq, Eq)]
-enum Rests {
-    /// Not at all.
-    Never,
-    /// The kernel must have it, if it does not yet.
-    IfBehind,
-    /// The kernel must have been looked at just before.
-    Always,
-}
-
-/// What is to be known of an action before it is done.
-struct Traits {
-    /// What tests call it.
-    name: &'static str,
-    rests: Rests,
-    /// Whether the kernel is behind afterwards.
-    changes: bool,
-}
-
-/// The one table of actions: their order and what the kernel is brought to between them follow from it.
-fn traits(action: &Action) -> Traits {
-    let (name, rests, changes) = match action {
-        Action::Persist => ("persist", Rests::Never, false),
-        Action::Report(_) => ("report", Rests::Never, false),
-        Action::ConfigurePeer { .. } => ("configure", Rests::Never, true),
-        Action::ReplaceRoute { .. } => ("route", Rests::Never, true),
-        Action::RemoveRoute { .. } => ("remove route", Rests::Never, true),
-        Action::RemovePeer { .. } => ("remove peer", Rests::Never, true),
-        Action::Retire { .. } => ("retire", Rests::Always, false),
-        Action::MakeKey { .. } => ("make", Rests::IfBehind, true),
-        Action::Tell { .. } => ("tell", Rests::IfBehind, false),
-        Action::Probe { .. } => ("probe", Rests::IfBehind, false),
-        Action::Publish(_) => ("publish", Rests::IfBehind, false),
-        Action::RaiseEpoch { .. } => ("raise", Rests::IfBehind, false),
-    };
-    Traits { name, rests, changes }
-}
-
 fn is_echo(written: Moment) -> bool {
     clock::moment().since(written) < ECHO
-}
-
-/// Whether the rotation rests on a step: all about devices, their peers and the routes onto them. Not on a route that cannot
-/// be made where nothing is sent over the mesh: of a family that this node does not have, say. The other family's moves.
-fn concerns_keys(step: &Step, unmade: &[RouteSpec]) -> bool {
-    match step {
-        Step::SetRoute(route) => route.via != RouteVia::Blackhole && !unmade.contains(route),
-        Step::CreateDevice { .. }
-        | Step::DeleteDevice(_)
-        | Step::AttachPrograms(_)
-        | Step::SetKey { .. }
-        | Step::ClearKey(_)
-        | Step::ChangePeers(..)
-        | Step::LinkUp(_) => true,
-        Step::DeleteRoute(_)
-        | Step::AddRule(_)
-        | Step::DeleteRule(_)
-        | Step::ReplaceNat(_)
-        | Step::ReplaceLock(_)
-        | Step::ReplaceWords(_)
-        | Step::SetSysctl { .. }
-        | Step::SetMtu(..)
-        | Step::AddAddress(..)
-        | Step::DeleteAddress(..) => false,
-    }
 }

@@ -34,6 +34,7 @@ mod run;
 mod stamp;
 #[cfg(test)]
 mod tests;
+mod traits;
 mod troubles;
 
 pub use clock::rfc3339;

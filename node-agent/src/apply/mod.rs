@@ -2,6 +2,7 @@
 
 mod address;
 pub mod bpf;
+mod converge;
 pub mod devices;
 pub mod guard;
 mod link;
