@@ -3,6 +3,7 @@
 pub mod cluster;
 pub mod effort;
 pub mod evaluator;
+pub mod kubernetes;
 pub mod lab;
 pub mod mesh_lab;
 pub mod netns;

@@ -180,9 +180,8 @@ fn at(lab: &Lab, pod: &str) -> Result<Vec<SocketAddr>> {
 }
 
 /// Puts a file in the agents' source and waits until a node's agent says what is wrong with it.
-fn given(lab: &Lab, source: &Path, bad: &Bad) -> Result<()> {
-    fs::write(source.join(".bad"), &bad.text)?;
-    fs::rename(source.join(".bad"), source.join("bad.yaml"))?;
+fn given(lab: &Lab, bad: &Bad) -> Result<()> {
+    lab.put("bad.yaml", &bad.text)?;
     eventually(&format!("a report of {}", bad.text), SOON, || {
         let status = lab.status("node2")?;
         let mut said = format!("{:?}", status.refused_nodes);
@@ -208,7 +207,7 @@ fn a_running_agent_reports_what_is_bad_enforces_what_it_had_and_isolates_what_a_
     allowed.iter_mut().try_for_each(Talk::goes)?;
     let open = *at(&lab, "shop/open")?.first().context("no address")?;
     for bad in all() {
-        given(&lab, &source, &bad)?;
+        given(&lab, &bad)?;
         let reached = lab.http("shop/stranger", open, if bad.isolates { 1 } else { 5 })?;
         ensure!(reached.is_none() == bad.isolates, "{}: {reached:?}", bad.text);
         allowed.iter_mut().try_for_each(Talk::goes).with_context(|| bad.text.clone())?;

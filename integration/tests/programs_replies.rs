@@ -101,7 +101,7 @@ fn of_a_backend_that_saw_a_masqueraded_source() -> Result<()> {
             is_left(&mut world, &back)?;
             let out = world.of_a(names::POD_INGRESS, &there, 0)?;
             assert!(inserted(&out), "{there:?}: {out:?}");
-            replies(&mut world, &back, Origin::LocalPod)?;
+            replies(&mut world, &back, Origin::PodToNode)?;
         }
         for packet in strangers(b, gateway) {
             is_left(&mut world, &packet)?;
@@ -120,7 +120,7 @@ fn of_a_free_backend_to_an_isolated_pod_that_was_masqueraded() -> Result<()> {
         for (there, back) in exchanges(gateway, b) {
             let out = world.of_a(names::POD_INGRESS, &there, 0)?;
             assert!(inserted(&out), "{there:?}: {out:?}");
-            replies(&mut world, &back, Origin::FreePod)?;
+            replies(&mut world, &back, Origin::FreePodToNode)?;
         }
     }
     Ok(())

@@ -13,6 +13,7 @@ pub mod cli;
 pub mod cni;
 pub mod control;
 pub mod desired;
+pub mod disk;
 pub mod endpoint;
 pub mod lab;
 pub mod mesh;

@@ -18,13 +18,31 @@ pub enum Origin {
     Outside = 3,
     /// A local pod's veth, of a pod that no policy isolates in either direction: later hooks need not look it up.
     FreePod = 4,
+    /// As [`Origin::LocalPod`], on an answer to an address of this node. The kernel undoes NAT and knows whom it is for; if it
+    /// has forgotten the connection, it takes the packet for a new one, perhaps to a NodePort. Then it still bears the pod's
+    /// own address behind routing, which no answer does, and its judgement is void.
+    PodToNode = 5,
+    /// As [`Origin::FreePod`], on such an answer.
+    FreePodToNode = 6,
 }
 
 impl Origin {
     /// Whether it is a local pod's.
     #[inline(always)]
     pub const fn is_pod(self) -> bool {
-        matches!(self, Self::LocalPod | Self::FreePod)
+        matches!(self, Self::LocalPod | Self::FreePod | Self::PodToNode | Self::FreePodToNode)
+    }
+
+    /// Whether it is a local pod's that no policy isolates.
+    #[inline(always)]
+    pub const fn is_free(self) -> bool {
+        matches!(self, Self::FreePod | Self::FreePodToNode)
+    }
+
+    /// Whether it was taken for an answer to an address of this node.
+    #[inline(always)]
+    pub const fn answers_node(self) -> bool {
+        matches!(self, Self::PodToNode | Self::FreePodToNode)
     }
 }
 
@@ -72,6 +90,8 @@ impl Mark {
             2 => Origin::Peer,
             3 => Origin::Outside,
             4 => Origin::FreePod,
+            5 => Origin::PodToNode,
+            6 => Origin::FreePodToNode,
             _ => Origin::None,
         }
     }

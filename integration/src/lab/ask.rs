@@ -3,6 +3,7 @@ use super::{Lab, Tap, said};
 use anyhow::{Context, Result, bail};
 use ringfence::lab::status::LabStatus;
 use serde_json::Value;
+use std::fs;
 use std::net::SocketAddr;
 use std::path::Path;
 use std::process::{Command, Stdio};
@@ -35,6 +36,15 @@ impl Lab {
         let output = status.output()?;
         serde_json::from_slice(&output.stdout)
             .with_context(|| format!("lab status: {}", String::from_utf8_lossy(&output.stderr)))
+    }
+
+    /// Puts a file into the directory that all agents read, whole: they follow it, and half a file is another error.
+    pub fn put(&self, name: &str, text: &str) -> Result<()> {
+        let source = self.state()?.source;
+        // A name that no reader of manifests takes for one.
+        let next = source.join(format!(".{name}"));
+        fs::write(&next, text).with_context(|| next.display().to_string())?;
+        fs::rename(&next, source.join(name)).with_context(|| name.to_owned())
     }
 
     /// Answers of the engine `lab` in this lab, which is made to hold these manifests.

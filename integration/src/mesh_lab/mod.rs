@@ -13,9 +13,9 @@ use crate::netns::{Netns, Underlay, eventually};
 use anyhow::{Context, Result, ensure};
 use ringfence::apply::mesh::{BackendChoice, Report};
 use ringfence::desired::Snapshot;
-use ringfence::mesh::{MeshConfig, MeshSpec};
+use ringfence::mesh::{Memory, MeshConfig, MeshSpec};
 use ringfence_keyring::Epoch;
-use std::collections::{BTreeMap, BTreeSet};
+use std::collections::BTreeSet;
 use std::sync::Arc;
 use std::time::Duration;
 
@@ -68,7 +68,7 @@ impl MeshLab {
     /// # Errors
     /// Those of the compiler.
     pub fn spec(&self, number: usize) -> Result<MeshSpec> {
-        self.node(number)?.compile(&self.snapshot, self.epoch, &self.config, &BTreeMap::new())
+        self.node(number)?.compile(&self.snapshot, self.epoch, &self.config, &Memory::default())
     }
 
     /// Node `number`, from 1.

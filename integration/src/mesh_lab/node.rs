@@ -5,10 +5,9 @@ use crate::netns::{Netns, Underlay};
 use anyhow::{Context, Result};
 use ringfence::apply::mesh::{BackendChoice, MeshExecutorConfig, Report};
 use ringfence::desired::Snapshot;
-use ringfence::mesh::{LocalKeysView, MeshConfig, MeshInput, MeshSpec, compile};
+use ringfence::mesh::{LocalKeysView, Memory, MeshConfig, MeshInput, MeshSpec, compile};
 use ringfence::model::{Node, ObjectName, Pod};
 use ringfence_keyring::{Epoch, KeyStore, PerPlane, PlaneKeys, Publication};
-use std::collections::BTreeMap;
 use std::net::IpAddr;
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
@@ -101,14 +100,14 @@ impl MeshNode {
         snapshot: &Snapshot,
         epoch: Epoch,
         config: &MeshConfig,
-        previous: &BTreeMap<String, String>,
+        memory: &Memory,
     ) -> Result<MeshSpec> {
         let wanted = self.object.addresses.clone();
         let underlay =
             self.worker.call(move |executor, runtime| runtime.block_on(executor.underlay(&wanted)))??;
         let keys = LocalKeysView::new(&self.keys, epoch);
         let input =
-            MeshInput { snapshot, node: &self.name, keys: &keys, underlay: &underlay, config, previous };
+            MeshInput { snapshot, node: &self.name, keys: &keys, underlay: &underlay, config, memory };
         Ok(compile(&input)?)
     }
 

@@ -1,8 +1,10 @@
 //! `cargo xtask`: sets a machine up, runs the tests by tier, boots distribution kernels.
 
 mod bench;
+mod cluster;
 mod demo;
 mod failures;
+mod image;
 mod kernel_tier;
 mod lint;
 mod repo;
@@ -10,6 +12,7 @@ mod runner;
 mod setup;
 mod summary;
 mod test;
+mod tier;
 mod uml_tier;
 mod vm;
 
@@ -36,12 +39,16 @@ enum Task {
         #[arg(long)]
         lint: bool,
     },
-    /// Run tests: all tiers, or one of lint, pure, programs, lab, uml, kernel
+    /// Run tests: all tiers, or one of lint, pure, programs, lab, cluster, uml, kernel
     Test(test::Args),
     /// Bring a small bank up on three nodes and show what protects it
     Demo(demo::Args),
     /// Measure what it costs next to nftables, all of it or one of packets, flat, throughput, change, memory, cni, rotation
     Bench(bench::Args),
+    /// A real Kubernetes cluster on this machine, to play with: up, status, kubectl, exec, down
+    Cluster(cluster::Args),
+    /// Write Ringfence's image as an OCI archive, without a container engine
+    Image(image::Args),
     /// Run a command under another kernel (Debian's in QEMU, or User-Mode Linux), on this machine's files, changing none of them
     Vm(vm::Args),
 }
@@ -52,6 +59,8 @@ fn main() -> ExitCode {
         Task::Test(args) => test::run(&args),
         Task::Demo(args) => demo::run(&args),
         Task::Bench(args) => bench::run(&args),
+        Task::Cluster(args) => cluster::run(&args),
+        Task::Image(args) => image::run(&args),
         Task::Vm(args) => vm::main(&args),
     };
     result.unwrap_or_else(|error| {

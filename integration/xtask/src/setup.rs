@@ -50,6 +50,18 @@ const VM: [Package; 4] = [
     package("zstd", "unpacks the modules of other kernels"),
 ];
 
+const CLUSTER: [Package; 4] = [
+    package("containerd", "runs containers on nodes of clusters; its service on this machine is not used"),
+    package("runc", "starts them"),
+    package("busybox-static", "a shell in test images"),
+    package("ca-certificates", "Go fetches Kubernetes' modules over TLS"),
+];
+
+const IMAGE: [Package; 2] = [
+    package("musl-tools", "compiles the C parts of libraries for a static binary"),
+    package("nftables", "goes into the image: the agent calls it"),
+];
+
 /// The command's work: `vm` adds QEMU, `lint` adds cargo-deny.
 ///
 /// # Errors
@@ -102,6 +114,23 @@ pub(crate) fn lab() -> Result<()> {
         }
     }
     Ok(())
+}
+
+/// What real clusters need beside what labs do.
+///
+/// # Errors
+/// When it cannot be installed.
+pub(crate) fn cluster() -> Result<()> {
+    lab()?;
+    Ok(apt::install(&CLUSTER)?)
+}
+
+/// What the image is made of, beside the binary.
+///
+/// # Errors
+/// When it cannot be installed.
+pub(crate) fn image() -> Result<()> {
+    Ok(apt::install(&IMAGE)?)
 }
 
 /// What every machine needs to boot.

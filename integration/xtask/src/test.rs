@@ -1,13 +1,14 @@
 //! `cargo xtask test [TIER]`: runs the tiers and sums their results.
 
+use std::path::PathBuf;
 use std::process::{Command, ExitCode};
 use std::time::Instant;
 
 use anyhow::{Context, Result, bail};
-use clap::ValueEnum;
 
 use crate::summary::Counts;
-use crate::{kernel_tier, lint, repo, runner, setup, uml_tier};
+use crate::tier::Tier;
+use crate::{cluster, kernel_tier, lint, repo, runner, setup, uml_tier};
 
 /// What to run.
 #[derive(Debug, clap::Args)]
@@ -25,42 +26,6 @@ pub(crate) struct Args {
     long: bool,
 }
 
-/// Tests that need the same things.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, ValueEnum)]
-pub(crate) enum Tier {
-    /// Every tier below but uml
-    All,
-    /// Formatting, clippy, licences
-    Lint,
-    /// What needs nothing but cargo
-    Pure,
-    /// The eBPF programs under BPF_PROG_TEST_RUN (root)
-    Programs,
-    /// Clusters made of network namespaces (root)
-    Lab,
-    /// Labs once more, over the kernel's own WireGuard: User-Mode Linux (root)
-    Uml,
-    /// Debian's 6.1 and 6.12 as they are, in QEMU (root)
-    Kernel,
-}
-
-impl Tier {
-    /// Not `uml`: it has not passed as a whole yet, and no run was seen to fit into an hour with it.
-    const RUN: [Self; 5] = [Self::Lint, Self::Pure, Self::Programs, Self::Lab, Self::Kernel];
-
-    fn name(self) -> &'static str {
-        match self {
-            Self::All => "all",
-            Self::Lint => "lint",
-            Self::Pure => "pure",
-            Self::Programs => "programs",
-            Self::Lab => "lab",
-            Self::Uml => "uml",
-            Self::Kernel => "kernel",
-        }
-    }
-}
-
 /// Plant mistakes into the compiler and the programs, so they need a build of their own.
 const SEEDED: [&str; 2] = ["pure_mistakes", "programs_mistakes"];
 
@@ -71,7 +36,7 @@ const ROTATION: [&str; 2] = ["rotation", "rotation_model"];
 const LONG: [&str; 2] = ["lab_rotation_twenty", "lab_rotation_absent"];
 
 /// Beginnings of the names of integration/tests/*.rs that need more than cargo.
-const PRIVILEGED: [&str; 3] = ["programs_", "lab_", "kernel_"];
+const PRIVILEGED: [&str; 4] = ["programs_", "lab_", "cluster_", "kernel_"];
 
 /// Runs what is asked for; the last line printed is "N passed, N failed".
 ///
@@ -117,14 +82,15 @@ fn run_tier(tier: Tier, args: &Args) -> Result<Counts> {
         Tier::Lint => lint::run(),
         Tier::Pure => pure(wanted),
         Tier::Programs => {
-            let mut counts = privileged("programs_", wanted)?;
+            let mut counts = privileged("programs_", wanted, Vec::new())?;
             counts += seeded("programs_", wanted)?;
             Ok(counts)
         }
         Tier::Lab => {
             setup::lab()?;
-            privileged("lab_", wanted)
+            privileged("lab_", wanted, Vec::new())
         }
+        Tier::Cluster => privileged("cluster_", wanted, cluster::prepare()?),
         Tier::Uml => uml_tier::run(wanted.filter),
         Tier::Kernel => kernel_tier::run(args.kernel.as_deref(), wanted.filter),
     }
@@ -188,7 +154,7 @@ fn seeded(prefix: &str, wanted: Wanted<'_>) -> Result<Counts> {
 }
 
 /// One after another: labs and pinned maps of two tests at once would make timings and leak checks unsure.
-fn privileged(prefix: &str, wanted: Wanted<'_>) -> Result<Counts> {
+fn privileged(prefix: &str, wanted: Wanted<'_>, told: Vec<(&str, PathBuf)>) -> Result<Counts> {
     if !ringfence_bootstrap::is_root() {
         bail!(
             "this tier makes network namespaces and loads eBPF programs: run it as root (sudo -E env PATH=\"$PATH\")"
@@ -202,7 +168,11 @@ fn privileged(prefix: &str, wanted: Wanted<'_>) -> Result<Counts> {
     }
     let binary = build_agent()?;
     let mut command = wanted.cargo()?;
-    command.env("RINGFENCE_BIN", binary).args(["--package", "ringfence-integration", "--no-fail-fast"]);
+    command.env("RINGFENCE_BIN", binary).envs(told).args([
+        "--package",
+        "ringfence-integration",
+        "--no-fail-fast",
+    ]);
     for target in &found {
         command.args(["--test", target]);
     }
@@ -213,7 +183,7 @@ fn privileged(prefix: &str, wanted: Wanted<'_>) -> Result<Counts> {
 ///
 /// # Errors
 /// When it does not build.
-pub(crate) fn build_agent() -> Result<std::path::PathBuf> {
+pub(crate) fn build_agent() -> Result<PathBuf> {
     let status =
         repo::cargo()?.args(["build", "--package", "ringfence"]).status().context("starting cargo build")?;
     if !status.success() {

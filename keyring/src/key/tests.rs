@@ -74,6 +74,28 @@ fn every_point_of_low_order_is_refused_also_with_the_top_bit_set() {
     }
 }
 
+proptest! {
+    /// Every clamped scalar is a multiple of 8, the cofactor (of the twist: 4), so it takes exactly the points of small
+    /// order to the neutral element, which X25519 writes as zero.
+    #[test]
+    fn a_key_is_of_low_order_where_a_multiplication_says_so(
+        mut bytes: [u8; KEY_LEN],
+        low in proptest::option::of(0..LOW_ORDER.len()),
+        bit in proptest::option::of(0..256_usize),
+    ) {
+        if let Some(low) = low {
+            bytes = hex(LOW_ORDER[low]);
+        }
+        if let Some(bit) = bit {
+            bytes[bit / 8] ^= 1 << (bit % 8);
+        }
+        let point = x25519_dalek::PublicKey::from(bytes);
+        let multiplied = x25519_dalek::StaticSecret::from([0; KEY_LEN]).diffie_hellman(&point);
+        let found = matches!(PublicKey::from_bytes(bytes), Err(KeyError::LowOrder | KeyError::AllZero));
+        prop_assert_eq!(found, !multiplied.was_contributory(), "{:?}", bytes);
+    }
+}
+
 #[test]
 fn the_all_zero_key_is_refused_in_every_kind() {
     assert_eq!(PublicKey::from_bytes([0; KEY_LEN]), Err(KeyError::AllZero));

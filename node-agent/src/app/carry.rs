@@ -83,13 +83,15 @@ impl MeshKeeper {
         let view = rotation.view();
         self.spec = compile(&self.input(round, &view))?;
         guard::note(&self.config.state_dir, &self.spec)?;
+        self.remembered.learn(&self.spec)?;
+        self.unwritten.insert("nodes", Ok(()));
         let Report { done, failed, received, unmade } =
             converge(&mut self.executor, &self.spec, &rotation.keys).await?;
         for action in &done {
             tracing::info!(?action, "mesh");
         }
         let Some(rotation) = &mut self.rotation else { return Ok(Vec::new()) };
-        let book = rotation.addressees(round.snapshot, round.underlay, &self.spec);
+        let book = rotation.addressees(round.underlay, &self.spec);
         // A device that is new needs other sockets, before anybody says anything by it.
         let new = done.iter().any(|step| matches!(step, Step::CreateDevice { .. }));
         self.courier.book.send_if_modified(|known| {

@@ -25,6 +25,10 @@ pub struct Config {
     pub wireguard: BackendChoice,
     /// Pod CIDRs of the whole cluster.
     pub cluster_cidrs: BTreeSet<IpNetwork>,
+    /// Where nodes' addresses are; empty: anywhere.
+    pub node_cidrs: BTreeSet<IpNetwork>,
+    /// How long what a Node object had stays closed to pods after the object is gone.
+    pub hold_departed: Duration,
     /// How far the mark's bits are shifted.
     pub mark_shift: u32,
     /// UDP ports of the planes, host order.

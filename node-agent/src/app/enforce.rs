@@ -9,7 +9,6 @@ use crate::plan::datapath::{Action, Plan, plan};
 use crate::policy::tables::{LocalEndpoint, LocalView, Tables};
 use crate::policy::{CompileOutput, Compiler};
 use ringfence_abi::{self as abi, Addr, EndpointValue};
-use std::collections::BTreeSet;
 use std::net::IpAddr;
 use std::sync::Arc;
 use std::time::{Duration, Instant};
@@ -86,18 +85,13 @@ impl Enforcer {
     }
 
     /// What only this node knows.
-    pub(super) fn view(
-        &self,
-        addresses: Vec<IpAddr>,
-        endpoints: Vec<LocalEndpoint>,
-        refused_nodes: BTreeSet<String>,
-    ) -> LocalView {
+    pub(super) fn view(&self, addresses: Vec<IpAddr>, endpoints: Vec<LocalEndpoint>) -> LocalView {
         LocalView {
             node: self.config.node.clone(),
             addresses,
             endpoints,
-            refused_nodes,
             cluster_pod_cidrs: self.config.cluster_cidrs.iter().copied().collect(),
+            ..LocalView::default()
         }
     }
 

@@ -6,6 +6,7 @@ mod tests;
 
 use crate::apply::guard::{set_blackholes, set_lock};
 use crate::apply::mesh::MeshApplyError;
+use crate::disk;
 use crate::mesh::spec::{LockSpec, MeshSpec, RouteSpec, RouteVia};
 use ipnetwork::IpNetwork;
 use serde::{Deserialize, Serialize};
@@ -64,14 +65,9 @@ pub(super) fn note(state_dir: &Path, mesh: &MeshSpec) -> Result<(), GuardError> 
     if read(&path).is_ok_and(|noted| noted == guard) {
         return Ok(());
     }
-    let write = || -> io::Result<()> {
-        let next = path.with_extension("new");
-        let file = std::fs::File::create(&next)?;
-        serde_json::to_writer_pretty(&file, &guard)?;
-        file.sync_all()?;
-        std::fs::rename(&next, &path)
-    };
-    write().map_err(|source| GuardError::File { path: path.clone(), source })
+    let text = serde_json::to_vec_pretty(&guard).map_err(io::Error::from);
+    let written = text.and_then(|text| disk::replace(&path, 0o644, &text));
+    written.map_err(|source| GuardError::File { path: path.clone(), source })
 }
 
 /// Makes the routes and the lock that were noted; a node that never had an agent needs none. Returns how many routes there

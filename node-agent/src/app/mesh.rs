@@ -2,6 +2,7 @@
 use super::board::Board;
 use super::enforce::SharedDatapath;
 use super::guard::GuardError;
+use super::memory::{MemoryError, Remembered};
 use super::rotation::{Rotation, RotationError, Start};
 use super::troubles::Troubles;
 use super::{Config, caution};
@@ -9,10 +10,11 @@ use crate::apply::bpf::{Attached, Device, Role};
 use crate::apply::mesh::{MeshApplyError, MeshExecutor, MeshExecutorConfig, Programs};
 use crate::desired::Snapshot;
 use crate::mesh::{
-    LocalKeysView, MeshConfig, MeshError, MeshInput, MeshSpec, Pairs, UnderlayFacts, believed,
+    LocalKeysView, MeshConfig, MeshError, MeshInput, MeshSpec, Pairs, UnderlayFacts, believed, networks,
 };
 use crate::model::Problem;
 use crate::plan::mesh::Backend;
+use crate::policy::tables::LocalView;
 use crate::words::{Addressees, Command, Incoming, Refused};
 use futures::future::BoxFuture;
 use ringfence_keyring::{Epoch, PerPlane};
@@ -32,6 +34,8 @@ pub(super) enum MeshTrouble {
     Apply(#[from] MeshApplyError),
     #[error(transparent)]
     Guard(#[from] GuardError),
+    #[error(transparent)]
+    Memory(#[from] MemoryError),
     /// Steps on which the rotation of keys rests.
     #[error("{}", .0.join("; "))]
     Steps(Vec<String>),
@@ -55,11 +59,12 @@ pub(super) struct MeshKeeper {
     pub(super) board: Board,
     pub(super) courier: Courier,
     pub(super) spec: MeshSpec,
+    pub(super) remembered: Remembered,
     /// What an administrator should know of this node's part; each is logged when it begins.
     pub(super) warnings: BTreeSet<String>,
     /// What could not be written for others to read.
     pub(super) unwritten: BTreeMap<&'static str, Result<(), String>>,
-    /// Refused nodes that were told of.
+    /// What is not believed of nodes, as far as it was told of.
     problems: BTreeSet<Problem>,
     settings: MeshConfig,
 }
@@ -123,7 +128,9 @@ impl MeshKeeper {
         };
         let executor = MeshExecutor::new(executor, Arc::new(OnDevices(datapath))).await?;
         let cluster_cidrs = config.cluster_cidrs.clone();
-        let settings = MeshConfig { ports: config.ports, cluster_cidrs, ..MeshConfig::default() };
+        let node_cidrs = config.node_cidrs.clone();
+        let settings = MeshConfig { ports: config.ports, cluster_cidrs, node_cidrs, ..MeshConfig::default() };
+        let (remembered, read) = Remembered::open(&config.state_dir, config.hold_departed.as_secs());
         let mut keeper = Self {
             board: Board::Directory(config.source.clone()),
             config,
@@ -131,8 +138,9 @@ impl MeshKeeper {
             rotation: None,
             courier,
             spec: MeshSpec::default(),
+            remembered,
             warnings: BTreeSet::new(),
-            unwritten: BTreeMap::new(),
+            unwritten: BTreeMap::from([("nodes", read.map_err(|error| error.to_string()))]),
             problems: BTreeSet::new(),
             settings,
         };
@@ -165,6 +173,19 @@ impl MeshKeeper {
         self.courier.heard.push(incoming);
     }
 
+    /// Takes in which Node objects have gone, before anything is made of a snapshot without them.
+    pub(super) fn remember(&mut self, snapshot: &Snapshot) {
+        self.remembered.follow(snapshot);
+    }
+
+    /// What only this node knows, with what the mesh does not believe of nodes and what it keeps closed.
+    pub(super) fn doubt(&self, mut view: LocalView) -> LocalView {
+        view.refused_nodes = self.spec.refused.keys().cloned().collect();
+        view.disbelieved.clone_from(&self.spec.disbelieved);
+        view.cluster_pod_cidrs.extend(self.remembered.memory().departed_cidrs());
+        view
+    }
+
     /// MTU of the mesh, bytes: what pods' devices may have. `None` while there is no mesh.
     pub(super) fn mtu(&self) -> Option<u32> {
         self.spec.devices.values().map(|device| device.mtu).min()
@@ -183,7 +204,7 @@ impl MeshKeeper {
         self.warnings = warnings;
         let problems: BTreeSet<Problem> = self.spec.problems.iter().cloned().collect();
         for problem in problems.difference(&self.problems) {
-            tracing::warn!(%problem, "a node is refused");
+            tracing::warn!(%problem, "a node is not believed");
         }
         self.problems = problems;
     }
@@ -201,7 +222,9 @@ impl MeshKeeper {
             let observed = self.executor.observe(&self.spec).await?;
             let believed = believed(&self.input(&round, &nobody()));
             let config = &self.config;
-            let start = Start { config, node, snapshot, observed: &observed, believed: &believed };
+            let networks = networks(&self.input(&round, &nobody()));
+            let (observed, believed, networks) = (&observed, &believed, &networks);
+            let start = Start { config, node, snapshot, observed, believed, networks };
             self.rotation = Some(Rotation::start(&start)?);
             // A key that is lacking is made before anything else is heard of: our own publication still names the old one.
             self.carry_out(&round).await?;
@@ -224,7 +247,7 @@ impl MeshKeeper {
             keys,
             underlay: round.underlay,
             config: &self.settings,
-            previous: &self.spec.members,
+            memory: self.remembered.memory(),
         }
     }
 }

@@ -23,6 +23,7 @@ pub mod guard;
 mod hooks;
 mod index;
 mod kernel;
+mod memory;
 mod mesh;
 mod mesh_status;
 mod mortality;

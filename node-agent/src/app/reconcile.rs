@@ -118,6 +118,7 @@ impl Reconciler {
         // Nothing is programmed before every watch has synced: half of the objects would cut connections.
         let Some(snapshot) = self.known.snapshot.clone() else { return self.settle() };
         self.readiness.source = true;
+        self.mesh.remember(&snapshot);
         self.enforce(&snapshot).await;
         self.settle();
         self.finish_policy().await;
@@ -131,9 +132,8 @@ impl Reconciler {
 
     /// Policy up to the point where what is new is in force.
     async fn enforce(&mut self, snapshot: &Snapshot) {
-        let refused = self.mesh.refused().into_keys().collect();
         let addresses = devices::local_addresses(&self.devices);
-        let local = self.enforcer.view(addresses, self.registry.local(), refused);
+        let local = self.mesh.doubt(self.enforcer.view(addresses, self.registry.local()));
         let prepared = self.enforcer.prepare(snapshot, &local).await;
         let Some(Prepared { moved, cramped }) = self.troubles.note("tables", prepared) else { return };
         self.troubles.note("capacity", cramped.map_or(Ok(()), Err));

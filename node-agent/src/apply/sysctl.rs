@@ -3,7 +3,8 @@ use super::mesh_error::MeshApplyError;
 use std::collections::BTreeMap;
 use std::fs;
 use std::io;
-use std::path::{Path, PathBuf};
+use std::path::PathBuf;
+use std::sync::OnceLock;
 
 /// Makes an IPv6 host a router. Hosts that take their default route from router advertisements lose it then, unless
 /// `accept_ra` is 2.
@@ -26,8 +27,12 @@ pub(super) fn write(path: &str, value: &str) -> Result<(), MeshApplyError> {
     }
 }
 
+/// Where the settings are. In a container `/proc/sys` is read-only; then the host's `net` is mounted somewhere else, and
+/// `RINGFENCE_PROC_SYS` says where.
 fn file(path: &str) -> PathBuf {
-    Path::new("/proc/sys").join(path)
+    static ROOT: OnceLock<PathBuf> = OnceLock::new();
+    let said = || std::env::var_os("RINGFENCE_PROC_SYS").filter(|said| !said.is_empty());
+    ROOT.get_or_init(|| said().map_or_else(|| PathBuf::from("/proc/sys"), PathBuf::from)).join(path)
 }
 
 /// Devices that follow router advertisements go on doing so.

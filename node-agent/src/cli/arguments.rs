@@ -1,11 +1,11 @@
 //! What can be asked on the command line.
 use super::keys::{AuditCommand, KeysCommand};
 use super::lab::LabCommand;
+use super::values::{Networks, networks, span};
 use crate::apply::mesh::BackendChoice;
 use crate::lab::Lab;
 use crate::userspace;
 use clap::{Args, Parser, Subcommand, ValueEnum};
-use ipnetwork::IpNetwork;
 use ringfence_abi::Mark;
 use std::path::PathBuf;
 use std::time::Duration;
@@ -35,6 +35,8 @@ pub(super) enum Command {
     Uninstall(UninstallArguments),
     /// At boot, before the agent: keep pod traffic off the wire until there is a mesh
     Guard(GuardArguments),
+    /// Put this program where container runtimes look for CNI plugins
+    InstallPlugin(PluginArguments),
     /// Run a userspace WireGuard device (the agent starts it where the kernel has no WireGuard)
     #[command(hide = true)]
     WireguardUserspace(userspace::Args),
@@ -90,9 +92,15 @@ pub(super) struct AgentArguments {
     /// Which WireGuard encrypts
     #[arg(long, value_enum, default_value_t = BackendChoice::Auto)]
     pub(super) wireguard: BackendChoice,
-    /// A pod CIDR of the whole cluster; repeat per family. Pod traffic to it never leaves this node in the clear
-    #[arg(long = "cluster-cidr", value_name = "CIDR")]
-    pub(super) cluster_cidrs: Vec<IpNetwork>,
+    /// Pod CIDRs of the whole cluster, one a family. Pod traffic to them never leaves this node in the clear
+    #[arg(long = "cluster-cidr", value_name = "CIDR[,CIDR]", env = "RINGFENCE_CLUSTER_CIDRS", value_parser = networks)]
+    pub(super) cluster_cidrs: Vec<Networks>,
+    /// Where nodes' addresses are; repeat for more. What a Node object names outside of them is not taken for that node's
+    #[arg(long = "node-cidr", value_name = "CIDR[,CIDR]", env = "RINGFENCE_NODE_CIDRS", value_parser = networks)]
+    pub(super) node_cidrs: Vec<Networks>,
+    /// Pods' packets to what a deleted Node object had are dropped for so long, unless another node has it
+    #[arg(long, default_value = "1h", value_parser = span)]
+    pub(super) hold_departed: Duration,
     /// How far our five bits of the packet mark are shifted left
     #[arg(long, default_value_t = Mark::SHIFT_DEFAULT, value_parser = clap::value_parser!(u32).range(0..=27))]
     pub(super) mark_shift: u32,
@@ -145,8 +153,18 @@ pub(super) struct StatusArguments {
     /// Seconds to wait for the agent
     #[arg(long, default_value_t = 5)]
     pub(super) timeout: u64,
+    /// Say nothing; exit with 0 if the agent answers, ready or not: what a liveness probe asks
+    #[arg(long, conflicts_with = "output")]
+    pub(super) alive: bool,
     #[command(flatten)]
     pub(super) output: OutputArguments,
+}
+
+#[derive(Debug, Args)]
+pub(super) struct PluginArguments {
+    /// The runtime's directory of plugins
+    #[arg(long, default_value = "/opt/cni/bin")]
+    pub(super) bin_dir: PathBuf,
 }
 
 #[derive(Debug, Args)]
@@ -222,22 +240,4 @@ pub(super) enum Format {
     Json,
     /// For machines and people
     Yaml,
-}
-
-/// A number with one of s, m, h, d; a bare number is seconds.
-fn span(text: &str) -> Result<Duration, String> {
-    let (number, unit) = match text.char_indices().next_back() {
-        Some((at, unit)) if unit.is_ascii_alphabetic() => (&text[..at], unit),
-        _ => (text, 's'),
-    };
-    let seconds = match unit {
-        's' => Some(1),
-        'm' => Some(60),
-        'h' => Some(3600),
-        'd' => Some(86_400),
-        _ => None,
-    };
-    let number: Option<u64> = number.parse().ok();
-    let span = number.zip(seconds).and_then(|(number, seconds)| number.checked_mul(seconds));
-    span.map(Duration::from_secs).ok_or_else(|| format!("{text:?} is no span of time: write 24h, 90m or 30s"))
 }

@@ -6,8 +6,10 @@ mod guard;
 mod keys;
 mod lab;
 mod output;
+mod plugin;
 mod status;
 mod uninstall;
+mod values;
 mod verdicts;
 
 pub use arguments::Arguments;
@@ -33,6 +35,7 @@ pub fn main() -> ExitCode {
         Command::Status(arguments) => status::run(&arguments),
         Command::Uninstall(arguments) => uninstall::run(&arguments),
         Command::Guard(arguments) => guard::run(&arguments),
+        Command::InstallPlugin(arguments) => plugin::run(&arguments),
         Command::WireguardUserspace(arguments) => {
             userspace::run(&arguments).map(|()| ExitCode::SUCCESS).map_err(Into::into)
         }

@@ -19,6 +19,9 @@ pub(super) fn run(arguments: &StatusArguments) -> anyhow::Result<ExitCode> {
             env!("CARGO_PKG_VERSION")
         ),
     };
+    if arguments.alive {
+        return Ok(ExitCode::SUCCESS);
+    }
     arguments.output.print(&*report, render)?;
     Ok(if report.ready { ExitCode::SUCCESS } else { ExitCode::from(NOT_READY) })
 }

@@ -1,8 +1,9 @@
 //! The configuration that makes container runtimes call us: ptp with host-local, `ringfence`, portmap.
+use crate::disk;
 use ipnetwork::IpNetwork;
 use serde_json::{Value, json};
-use std::io::{self, Write};
-use std::path::{Path, PathBuf};
+use std::io;
+use std::path::Path;
 
 /// Name of the file in the runtime's configuration directory; runtimes take the first by name.
 pub const FILE: &str = "05-ringfence.conflist";
@@ -59,12 +60,7 @@ impl Conflist<'_> {
             return Ok(false);
         }
         std::fs::create_dir_all(dir)?;
-        let next: PathBuf = dir.join(format!(".{FILE}.new"));
-        let mut file = std::fs::File::create(&next)?;
-        file.write_all(text.as_bytes())?;
-        file.sync_all()?;
-        std::fs::rename(&next, &path)?;
-        Ok(true)
+        disk::replace(&path, 0o644, text.as_bytes()).map(|()| true)
     }
 }
 

@@ -1,10 +1,11 @@
 //! All attachments, in memory and on disk.
 use super::Record;
 use crate::control::{AddRequest, Sandbox};
+use crate::disk;
 use crate::policy::tables::LocalEndpoint;
 use std::collections::{BTreeMap, HashMap};
 use std::fs;
-use std::io::{self, Write};
+use std::io;
 use std::path::{Path, PathBuf};
 
 /// Numbers are reserved on disk this many at a time: no number is used again after a crash, at one write per so many pods.
@@ -187,10 +188,7 @@ fn read(path: &Path) -> Result<Record, RegistryError> {
 
 /// Writes a file whole or not at all. It is not synced: after a crash of the machine no sandbox is left to speak of.
 fn write(path: &Path, text: &[u8]) -> Result<(), RegistryError> {
-    let next = path.with_extension("new");
-    let written = fs::File::create(&next).and_then(|mut file| file.write_all(text));
-    written.map_err(|e| failed("write", &next, e))?;
-    fs::rename(&next, path).map_err(|e| failed("write", path, e))
+    disk::replace_soon(path, 0o644, text).map_err(|e| failed("write", path, e))
 }
 
 fn failed(operation: &'static str, path: &Path, source: io::Error) -> RegistryError {

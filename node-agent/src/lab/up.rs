@@ -9,7 +9,9 @@ use super::{Lab, LabError, outside, parallel, underlay};
 use crate::model::Protocol;
 use crate::policy::offline::cluster_cidrs;
 use crate::watch::directory::Loaded;
+use ipnetwork::IpNetwork;
 use std::collections::BTreeSet;
+use std::net::IpAddr;
 use std::path::{Path, PathBuf};
 
 /// Seconds until agents must be ready.
@@ -26,6 +28,8 @@ pub struct UpOptions {
     pub name: String,
     /// The binary that agents run.
     pub agent: PathBuf,
+    /// Where nodes' addresses are; empty: around those that the nodes have.
+    pub node_cidrs: Vec<IpNetwork>,
     /// Arguments of every agent beside those that say which node it is and where it finds things.
     pub agent_arguments: Vec<String>,
     /// Whether agents are started; without them no pods come up.
@@ -51,6 +55,10 @@ pub fn up(options: UpOptions, cluster: &Loaded, say: &dyn Fn(&str)) -> Result<La
     let mut agent_arguments = options.agent_arguments;
     for cidr in cluster_cidrs(&cluster.snapshot()) {
         agent_arguments.extend(["--cluster-cidr".to_owned(), cidr.to_string()]);
+    }
+    let named = options.node_cidrs.into_iter().collect::<BTreeSet<_>>();
+    for cidr in if named.is_empty() { around(cluster) } else { named } {
+        agent_arguments.extend(["--node-cidr".to_owned(), cidr.to_string()]);
     }
     let mut lab = Lab { name: options.name, root, agent: options.agent, agent_arguments, ..Lab::default() };
     lab.write_cluster(cluster)?;
@@ -146,6 +154,16 @@ impl Lab {
         self.save()?;
         LabError::all(results).map(drop)
     }
+}
+
+/// The /16s and /48s of the nodes' addresses: room for more nodes.
+fn around(cluster: &Loaded) -> BTreeSet<IpNetwork> {
+    let addresses = cluster.nodes.values().flat_map(|node| &node.value.addresses);
+    let wide = |address: &IpAddr| {
+        let whole = IpNetwork::new(*address, if address.is_ipv4() { 16 } else { 48 }).ok()?;
+        IpNetwork::new(whole.network(), whole.prefix()).ok()
+    };
+    addresses.filter_map(wide).collect()
 }
 
 /// What answers outside, on every port that anybody asks for.

@@ -1,18 +1,16 @@
 //! The whole compilation.
 use super::input::MeshInput;
-use super::lock::lock;
 use super::members::{Member, Members, judge};
 use super::nat::{nat, transit};
 use super::net::{Family, covers, masked};
 use super::peers::devices;
 use super::routes::{Routes, bound, rules};
-use super::spec::{DeviceSpec, MeshSpec, WordsSpec};
+use super::spec::{DeviceSpec, LockSpec, MeshSpec, WordsSpec};
 use crate::model::Node;
 use ipnetwork::IpNetwork;
 use ringfence_keyring::Plane;
 use std::collections::{BTreeMap, BTreeSet};
 use std::net::IpAddr;
-use std::sync::Arc;
 
 /// Why there is no mesh to be had.
 #[derive(Clone, PartialEq, Eq, Debug, thiserror::Error)]
@@ -39,14 +37,16 @@ pub fn compile(input: &MeshInput<'_>) -> Result<MeshSpec, MeshError> {
     if local.is_empty() {
         warnings.insert(format!("Node {} has no spec.podCIDRs: its pods get no network", own.name));
     }
-    let mut cidrs: BTreeSet<IpNetwork> = members.orphaned.iter().chain(&local).copied().collect();
+    let mut cidrs: BTreeSet<IpNetwork> = members.orphaned.values().flatten().chain(&local).copied().collect();
     cidrs.extend(members.accepted.values().flat_map(|member| member.pod_cidrs.iter().copied()));
+    cidrs.extend(input.memory.departed_cidrs());
     let cluster = cluster(&input.config.cluster_cidrs, cidrs);
     let sources = sources(input, own, &mut warnings);
-    let others: Vec<&Node> = nodes.values().map(Arc::as_ref).filter(|node| node.name != own.name).collect();
-    let lock = lock(own, &others, &local, &cluster);
+    warnings.extend(remarks(input, own, &members));
+    let closed = members.closed();
+    let lock = LockSpec { cluster: cluster.clone(), local: local.clone(), nodes: closed.clone() };
     let planes = planes(input, &members, &devices);
-    let routes = Routes { planes: &planes, others, own, sources: &sources, cluster: &cluster };
+    let routes = Routes { planes: &planes, closed, sources: &sources, cluster: &cluster };
     let nat = nat(input.snapshot, own, &local, &cluster, &members, &sources);
     let (routes_of_planes, rules_of_planes) = bound(own);
     Ok(MeshSpec {
@@ -67,7 +67,9 @@ pub fn compile(input: &MeshInput<'_>) -> Result<MeshSpec, MeshError> {
             .filter(|member| member.publication.is_none())
             .map(|member| member.node.name.clone())
             .collect(),
-        problems: members.refused.iter().map(|(n, refusal)| refusal.problem(n, input.snapshot)).collect(),
+        known: members.known(input),
+        disbelieved: disbelieved(&members),
+        problems: members.problems(input.snapshot),
         refused: members.refused.into_iter().map(|(n, refusal)| (n, refusal.reason)).collect(),
         devices,
         warnings,
@@ -89,6 +91,42 @@ fn planes<'a>(
         there.contains(&(plane, *name)).then_some((*name, plane))
     };
     members.accepted.iter().filter_map(plane).collect()
+}
+
+/// What each node names in vain.
+fn disbelieved(members: &Members<'_>) -> BTreeMap<String, BTreeSet<IpAddr>> {
+    let doubted = members.addresses.doubted.iter();
+    doubted.map(|(node, addresses)| ((*node).to_owned(), addresses.keys().copied().collect())).collect()
+}
+
+/// What an administrator should know about nodes' addresses that is nobody's fault.
+fn remarks(input: &MeshInput<'_>, own: &Node, members: &Members<'_>) -> Vec<String> {
+    let mut remarks = Vec::new();
+    if input.config.node_cidrs.is_empty() {
+        remarks.push(
+            "without --node-cidr, whatever address a Node object names is taken for that node's: pods' packets to it go there"
+                .to_owned(),
+        );
+    }
+    let outside = own.addresses.iter().filter(|address| !input.config.may_be_a_nodes(**address));
+    remarks.extend(outside.map(|address| {
+        format!("this node's address {address} lies outside of every --node-cidr: to other nodes it is the world outside")
+    }));
+    for one in &input.memory.departed {
+        let addresses = one.had.addresses.iter().filter(|address| members.departed.contains(*address));
+        let has =
+            |cidr: &&IpNetwork| members.accepted.values().any(|member| member.pod_cidrs.contains(*cidr));
+        let networks = one.had.pod_cidrs.iter().filter(|cidr| !has(cidr)).map(ToString::to_string);
+        let closed: Vec<String> = addresses.map(ToString::to_string).chain(networks).collect();
+        if !closed.is_empty() {
+            remarks.push(format!(
+                "Node {} is gone: what pods send to {} is dropped, for the time of --hold-departed or until another node has it",
+                one.node,
+                closed.join(", ")
+            ));
+        }
+    }
+    remarks
 }
 
 /// The configured CIDRs, and those of nodes that lie outside them.

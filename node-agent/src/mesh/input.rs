@@ -1,4 +1,5 @@
 //! What mesh compilation is told beside the snapshot.
+use super::memory::Memory;
 use crate::desired::Snapshot;
 use ipnetwork::IpNetwork;
 use ringfence_keyring::{Epoch, PerPlane, Plane, PlaneKeys, PublicKey, Publication};
@@ -22,8 +23,8 @@ pub struct MeshInput<'a> {
     pub underlay: &'a UnderlayFacts,
     /// Settings.
     pub config: &'a MeshConfig,
-    /// [`MeshSpec::members`](super::MeshSpec::members) of the compilation before this one; empty at first.
-    pub previous: &'a BTreeMap<String, String>,
+    /// What is known of nodes from before; empty at first.
+    pub memory: &'a Memory,
 }
 
 /// What everyone may know of this node's keys, and what it has agreed on with its peers.
@@ -107,12 +108,26 @@ pub struct MeshConfig {
     pub ports: PerPlane<u16>,
     /// The cluster's whole pod CIDRs; pod CIDRs of nodes that lie outside are added.
     pub cluster_cidrs: BTreeSet<IpNetwork>,
+    /// Where nodes' addresses are; empty: anywhere. What a Node object names outside of them is no node's.
+    pub node_cidrs: BTreeSet<IpNetwork>,
     /// Seconds between keepalives on a plane that is kept alive.
     pub keepalive: u16,
 }
 
+impl MeshConfig {
+    /// Whether an address may be a node's.
+    pub(super) fn may_be_a_nodes(&self, address: IpAddr) -> bool {
+        self.node_cidrs.is_empty() || self.node_cidrs.iter().any(|cidr| cidr.contains(address))
+    }
+}
+
 impl Default for MeshConfig {
     fn default() -> Self {
-        Self { ports: PerPlane::DEFAULT_PORTS, cluster_cidrs: BTreeSet::new(), keepalive: DEFAULT_KEEPALIVE }
+        Self {
+            ports: PerPlane::DEFAULT_PORTS,
+            cluster_cidrs: BTreeSet::new(),
+            node_cidrs: BTreeSet::new(),
+            keepalive: DEFAULT_KEEPALIVE,
+        }
     }
 }

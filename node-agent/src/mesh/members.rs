@@ -2,14 +2,17 @@
 //!
 //! A WireGuard device gives an AllowedIP to one peer only and the last one to claim it takes it, so two nodes that
 //! claim one address must be told apart before: else a node could draw another's pods to itself (P2).
+use super::claims::{Addresses, Claims, in_order, of_nodes, of_pods, pod_cidrs};
 use super::input::MeshInput;
-use super::net::{Family, host, masked, span};
+use super::memory::Known;
+use super::net::host;
 use crate::desired::Snapshot;
 use crate::model::{Node, ObjectName, Problem};
 use crate::watch::Kind;
 use ipnetwork::IpNetwork;
 use ringfence_keyring::{PublicKey, Publication};
 use std::collections::{BTreeMap, BTreeSet};
+use std::net::IpAddr;
 use std::sync::Arc;
 
 /// The nodes, judged.
@@ -19,8 +22,12 @@ pub(super) struct Members<'a> {
     pub(super) accepted: BTreeMap<&'a str, Member<'a>>,
     /// Not believed, with the reason.
     pub(super) refused: BTreeMap<String, Refusal>,
-    /// CIDRs of refused nodes that nobody else has: they are to be dropped, never sent in the clear.
-    pub(super) orphaned: BTreeSet<IpNetwork>,
+    /// Pod CIDRs of refused nodes that nobody else has: they are to be dropped, never sent in the clear.
+    pub(super) orphaned: BTreeMap<&'a str, BTreeSet<IpNetwork>>,
+    /// Addresses of all nodes but this one, believed or not.
+    pub(super) addresses: Addresses<'a>,
+    /// Addresses that Node objects had which are gone, and nobody has now.
+    pub(super) departed: BTreeSet<IpAddr>,
 }
 
 /// Why a node is not believed: which field of which of its objects, and what is the matter with it.
@@ -33,14 +40,19 @@ pub(super) struct Refusal {
 
 impl Refusal {
     /// As `status` shows it.
-    pub(super) fn problem(&self, node: &str, snapshot: &Snapshot) -> Problem {
-        Problem {
-            source: snapshot.origin(self.kind, node),
-            kind: self.kind.to_string(),
-            object: ObjectName::new("", node),
-            field: self.field.to_owned(),
-            message: format!("{}; until then node {node} has no part in the mesh", self.reason),
-        }
+    fn problem(&self, node: &str, snapshot: &Snapshot) -> Problem {
+        let message = format!("{}; until then node {node} has no part in the mesh", self.reason);
+        problem(snapshot, self.kind, node, self.field, message)
+    }
+}
+
+fn problem(snapshot: &Snapshot, kind: Kind, node: &str, field: &str, message: String) -> Problem {
+    Problem {
+        source: snapshot.origin(kind, node),
+        kind: kind.to_string(),
+        object: ObjectName::new("", node),
+        field: field.to_owned(),
+        message,
     }
 }
 
@@ -48,6 +60,8 @@ impl Refusal {
 pub(super) struct Member<'a> {
     pub(super) node: &'a Node,
     pub(super) pod_cidrs: BTreeSet<IpNetwork>,
+    /// Those that count as its own.
+    pub(super) addresses: Vec<IpAddr>,
     /// What it published, if it has.
     pub(super) publication: Option<&'a Publication>,
 }
@@ -55,7 +69,40 @@ pub(super) struct Member<'a> {
 impl Member<'_> {
     /// Its pod CIDRs and node addresses.
     pub(super) fn allowed(&self) -> BTreeSet<IpNetwork> {
-        self.pod_cidrs.iter().copied().chain(self.node.addresses.iter().copied().map(host)).collect()
+        self.pod_cidrs.iter().copied().chain(self.addresses.iter().copied().map(host)).collect()
+    }
+}
+
+impl Members<'_> {
+    /// Where pods get by the mesh or not at all: addresses of all other nodes, believed or not, gone or not.
+    pub(super) fn closed(&self) -> BTreeSet<IpAddr> {
+        self.addresses.granted.values().flatten().chain(&self.departed).copied().collect()
+    }
+
+    /// What is wrong with nodes and their addresses, as `status` shows it.
+    pub(super) fn problems(&self, snapshot: &Snapshot) -> Vec<Problem> {
+        let refused = self.refused.iter().map(|(node, refusal)| refusal.problem(node, snapshot));
+        let doubted = self.addresses.doubted.iter().flat_map(|(node, addresses)| {
+            addresses.values().map(move |why| {
+                let message = format!("{why}: it is not taken for node {node}'s");
+                problem(snapshot, Kind::Node, node, "status.addresses", message)
+            })
+        });
+        refused.chain(doubted).collect()
+    }
+
+    /// What is whose, for the next compilation to know.
+    pub(super) fn known(&self, input: &MeshInput<'_>) -> BTreeMap<String, Known> {
+        let known = |node: &&Arc<Node>| {
+            let name = node.name.as_str();
+            let member = self.accepted.contains_key(name);
+            let pod_cidrs =
+                if member { pod_cidrs(node) } else { self.orphaned.get(name).cloned().unwrap_or_default() };
+            let addresses = self.addresses.of(name).to_vec();
+            Known { uid: node.uid.clone(), member, pod_cidrs, addresses }
+        };
+        let others = input.snapshot.nodes.values().filter(|node| node.name != input.node);
+        others.map(|node| (node.name.clone(), known(&node))).collect()
     }
 }
 
@@ -67,63 +114,55 @@ pub fn believed(input: &MeshInput<'_>) -> BTreeMap<String, String> {
     members.into_values().map(|member| (member.node.name.clone(), member.node.uid.clone())).collect()
 }
 
+/// What each node that is believed may send from: its AllowedIPs, once it has keys.
+#[must_use]
+pub fn networks(input: &MeshInput<'_>) -> BTreeMap<String, BTreeSet<IpNetwork>> {
+    let Some(own) = input.snapshot.nodes.get(input.node) else { return BTreeMap::new() };
+    let members = judge(input, own).accepted;
+    members.into_values().map(|member| (member.node.name.clone(), member.allowed())).collect()
+}
+
 /// Judges every node but this one, whose own claims come first.
 pub(super) fn judge<'a>(input: &MeshInput<'a>, own: &'a Node) -> Members<'a> {
-    let of_pods = pods(own, input);
-    let mut claims = Claims::default();
-    claims.take(&own.name, claimed(own));
+    let (claims, mut clashes) = of_pods(input, own);
+    let addresses = of_nodes(input, own, &claims);
+    let departed = departed(input, &claims, &addresses);
+    let mut members = Members { addresses, departed, ..Members::default() };
     let publications = &input.snapshot.publications;
     let mut keys: BTreeMap<PublicKey, &str> =
         input.keys.public.iter().filter_map(|(_, key)| Some(((*key)?, input.node))).collect();
-    let mut members = Members::default();
-    let mut disputed = Vec::new();
-    for node in in_order(input) {
+    for node in in_order(input, |node| input.memory.of(node).is_some_and(|known| known.member)) {
         let publication = publications.get(&node.name).map(Arc::as_ref);
         let agreed = input.keys.has_agreed(&node.name);
         let foreign = || publication.filter(|_| agreed.is_none()).and_then(|p| foreign_key(p, &keys));
         let unfit = || publication.and_then(|published| outdated(node, published)).or_else(foreign);
-        let conflict = of_pods.addresses(node).or_else(|| claims.conflict(node));
-        if let Some(refusal) = conflict.or_else(unfit) {
+        if let Some(refusal) = clashes.remove(node.name.as_str()).or_else(unfit) {
             members.refused.insert(node.name.clone(), refusal);
-            disputed.push(node);
+            members.orphaned.insert(&node.name, free(&claims, node));
             continue;
         }
-        claims.take(&node.name, claimed(node));
         let pair = input.keys.pair(&node.name, publication);
         keys.extend(pair.keys.iter().filter_map(|(_, key)| Some(((*key)?, node.name.as_str()))));
-        let pod_cidrs = node.pod_cidrs.iter().copied().map(masked).collect();
-        members.accepted.insert(&node.name, Member { node, pod_cidrs, publication });
-    }
-    for node in disputed {
-        let cidrs = node.pod_cidrs.iter().copied().map(masked);
-        members.orphaned.extend(cidrs.filter(|cidr| claims.owner(*cidr, "").is_none()));
+        let addresses = members.addresses.of(&node.name).to_vec();
+        let member = Member { node, pod_cidrs: pod_cidrs(node), addresses, publication };
+        members.accepted.insert(&node.name, member);
     }
     members
 }
 
-/// Pod CIDRs alone, and all that is ours: those that are disputed, as the first claimant's. The control plane gives them out, while a node says
-/// itself which addresses it has, so none of these takes an address away from another node's pods.
-fn pods<'a>(own: &'a Node, input: &MeshInput<'a>) -> Claims<'a> {
-    let mut claims = Claims::default();
-    claims.take(&own.name, claimed(own));
-    for node in in_order(input) {
-        let cidrs: BTreeSet<IpNetwork> = node.pod_cidrs.iter().copied().map(masked).collect();
-        if cidrs.iter().all(|cidr| claims.owner(*cidr, &node.name).is_none()) {
-            claims.take(&node.name, cidrs);
-        }
-    }
-    claims
+/// Addresses of Node objects that are gone, but for those that live ones have, or pods of theirs.
+fn departed(input: &MeshInput<'_>, claims: &Claims<'_>, addresses: &Addresses<'_>) -> BTreeSet<IpAddr> {
+    let gone = input.memory.departed.iter().flat_map(|one| one.had.addresses.iter().copied());
+    let of_nobody = |address: &IpAddr| {
+        claims.owner(host(*address), "").is_none()
+            && !addresses.granted.values().any(|granted| granted.contains(address))
+    };
+    gone.filter(|address| input.config.may_be_a_nodes(*address) && of_nobody(address)).collect()
 }
 
-/// Those known already come first, then older Node objects before younger ones.
-fn in_order<'a>(input: &MeshInput<'a>) -> Vec<&'a Node> {
-    let others = input.snapshot.nodes.values().filter(|node| node.name != input.node);
-    let mut nodes: Vec<&Node> = others.map(Arc::as_ref).collect();
-    nodes.sort_by_key(|node| {
-        let known = input.previous.get(&node.name) == Some(&node.uid);
-        (!known, node.created.is_empty(), &node.created, &node.name)
-    });
-    nodes
+/// A node's pod CIDRs of which nobody else has any part.
+fn free(claims: &Claims<'_>, node: &Node) -> BTreeSet<IpNetwork> {
+    pod_cidrs(node).into_iter().filter(|cidr| claims.owner(*cidr, &node.name).is_none()).collect()
 }
 
 /// A publication of another Node object.
@@ -149,56 +188,4 @@ fn foreign_key(published: &Publication, keys: &BTreeMap<PublicKey, &str>) -> Opt
         );
         Some(Refusal { kind: Kind::RingfenceNode, field: "spec.planes", reason })
     })
-}
-
-/// Address ranges with their owners, those of different owners disjoint.
-#[derive(Default)]
-struct Claims<'a> {
-    /// (family, first address) -> (last address, owner).
-    ranges: BTreeMap<(Family, u128), (u128, &'a str)>,
-}
-
-impl<'a> Claims<'a> {
-    fn take(&mut self, node: &'a str, claimed: BTreeSet<IpNetwork>) {
-        for network in &claimed {
-            let (family, first, last) = span(*network);
-            // Nested ranges of one node would hide each other: the outer one says it all.
-            let nested = claimed.iter().any(|other| other != network && super::net::covers(*other, *network));
-            if !nested {
-                self.ranges.insert((family, first), (last, node));
-            }
-        }
-    }
-
-    fn conflict(&self, node: &Node) -> Option<Refusal> {
-        self.overlap(node, claimed(node))
-    }
-
-    /// As [`Claims::conflict`], of what the node says of itself.
-    fn addresses(&self, node: &Node) -> Option<Refusal> {
-        self.overlap(node, node.addresses.iter().copied().map(host).collect())
-    }
-
-    fn overlap(&self, node: &Node, claimed: BTreeSet<IpNetwork>) -> Option<Refusal> {
-        claimed.into_iter().find_map(|network| {
-            let owner = self.owner(network, &node.name)?;
-            let of_pods = node.pod_cidrs.iter().any(|cidr| masked(*cidr) == network);
-            let field = if of_pods { "spec.podCIDRs" } else { "status.addresses" };
-            let reason = format!(
-                "it claims {network}, which overlaps what {owner} has: give one of them another range"
-            );
-            Some(Refusal { kind: Kind::Node, field, reason })
-        })
-    }
-
-    /// A node other than `node` that has part of `network`.
-    fn owner(&self, network: IpNetwork, node: &str) -> Option<&'a str> {
-        let (family, first, last) = span(network);
-        let (_, (end, owner)) = self.ranges.range((family, 0)..=(family, last)).next_back()?;
-        (*end >= first && *owner != node).then_some(*owner)
-    }
-}
-
-fn claimed(node: &Node) -> BTreeSet<IpNetwork> {
-    node.pod_cidrs.iter().copied().map(masked).chain(node.addresses.iter().copied().map(host)).collect()
 }

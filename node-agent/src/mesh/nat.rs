@@ -27,7 +27,7 @@ pub(super) fn nat(
         local_pod_cidrs: local.clone(),
         node_addresses: own.addresses.iter().copied().collect(),
         preferred_sources: sources.values().copied().collect(),
-        peer_addresses: members.accepted.values().flat_map(|member| member.node.addresses.clone()).collect(),
+        peer_addresses: members.accepted.values().flat_map(|member| member.addresses.clone()).collect(),
         transit: transit(local).into_values().collect(),
         local_pods: pods.flat_map(|pod| pod.addresses.iter().copied()).filter(within).collect(),
     }

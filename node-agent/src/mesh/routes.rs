@@ -15,10 +15,8 @@ use std::net::IpAddr;
 pub(super) struct Routes<'a> {
     /// The plane of each node's routes, of those that have a peer behind its device.
     pub(super) planes: &'a BTreeMap<&'a str, Plane>,
-    /// Every Node object but our own, believed or not.
-    pub(super) others: Vec<&'a Node>,
-    /// Our own Node object.
-    pub(super) own: &'a Node,
+    /// Addresses of all other nodes, believed or not, and of those that are gone.
+    pub(super) closed: BTreeSet<IpAddr>,
     /// By family: what our own packets onto the mesh are sent from.
     pub(super) sources: &'a BTreeMap<Family, IpAddr>,
     /// The cluster's pod CIDRs as they are dropped when nothing better is known.
@@ -36,21 +34,14 @@ impl Routes<'_> {
                 let source = self.sources.get(&Family::of(cidr.network())).copied();
                 routes.insert(onto_mesh(MAIN_TABLE, *cidr, (plane, source)));
             }
-            for address in self.foreign(member.node) {
-                routes.insert(onto_mesh(POD_TABLE, address, (plane, None)));
+            for address in &member.addresses {
+                routes.insert(onto_mesh(POD_TABLE, host(*address), (plane, None)));
             }
         }
-        // Also of nodes that were refused or have no keys yet: without this a pod's packet to such a node would find
+        // Also of nodes that were refused or have no keys yet, or whose object is gone: without this a pod's packet to such a node would find
         // the main table and leave in the clear.
-        for node in &self.others {
-            routes.extend(self.foreign(node).map(|address| blackhole(POD_TABLE, address)));
-        }
+        routes.extend(self.closed.iter().map(|address| blackhole(POD_TABLE, host(*address))));
         routes
-    }
-
-    /// A node's addresses that are not also ours.
-    fn foreign(&self, node: &Node) -> impl Iterator<Item = IpNetwork> {
-        node.addresses.iter().filter(|address| !self.own.addresses.contains(address)).copied().map(host)
     }
 }
 

@@ -1,5 +1,6 @@
 //! What the mesh of one node shall be, as plain values. No private key is in here: the executor takes those from the
 //! keyring by plane.
+use super::memory::Known;
 use crate::model::Problem;
 use ipnetwork::IpNetwork;
 use ringfence_keyring::{Plane, PublicKey};
@@ -37,12 +38,16 @@ pub struct MeshSpec {
     pub words: WordsSpec,
     /// Files below `/proc/sys`, as in `net/ipv4/ip_forward`, with their values.
     pub sysctls: BTreeMap<String, String>,
-    /// Nodes whose CIDRs and keys were accepted, with the UID of their Node object: handed back to the next
-    /// compilation, for of two claimants the one known first stays.
+    /// Nodes whose CIDRs and keys were accepted, with the UID of their Node object.
     pub members: BTreeMap<String, String>,
+    /// What is whose: [`Memory::learn`](super::Memory::learn) hands it to the next compilation, for of two claimants the
+    /// one known first stays.
+    pub known: BTreeMap<String, Known>,
+    /// Addresses that nodes name, believed or not, and that are not taken for theirs.
+    pub disbelieved: BTreeMap<String, BTreeSet<IpAddr>>,
     /// Nodes that were refused: overlapping CIDRs, equal keys, no addresses; with the reason.
     pub refused: BTreeMap<String, String>,
-    /// The same as problems of the objects that are to be mended.
+    /// The same, and what addresses are not believed, as problems of the objects that are to be mended.
     pub problems: Vec<Problem>,
     /// Nodes that have not published keys yet.
     pub waiting: BTreeSet<String>,
@@ -128,7 +133,8 @@ pub struct LockSpec {
     pub cluster: BTreeSet<IpNetwork>,
     /// This node's pod CIDRs, which lead to its own pods by devices of any name.
     pub local: BTreeSet<IpNetwork>,
-    /// Addresses of all other nodes, believed or not, that are not also ours. Only pods must not reach them beside the mesh.
+    /// Addresses of all other nodes, believed or not, gone or not, but for what is ours or lies in others' pod CIDRs. Only
+    /// pods must not reach them beside the mesh.
     pub nodes: BTreeSet<IpAddr>,
 }
 

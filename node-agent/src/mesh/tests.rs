@@ -1,4 +1,6 @@
 //! A small cluster to compile, and what its mesh must look like.
+mod claims;
+mod departed;
 mod kernels;
 mod membership;
 mod network;
@@ -55,7 +57,7 @@ struct World {
     keys: LocalKeysView,
     underlay: UnderlayFacts,
     config: MeshConfig,
-    previous: BTreeMap<String, String>,
+    memory: Memory,
 }
 
 impl World {
@@ -72,9 +74,10 @@ impl World {
             underlay: UnderlayFacts::default(),
             config: MeshConfig {
                 cluster_cidrs: BTreeSet::from([net("10.244.0.0/16"), net("fd00:10:244::/48")]),
+                node_cidrs: BTreeSet::from([net("192.0.2.0/24"), net("2001:db8::/64"), net("10.244.0.0/16")]),
                 ..MeshConfig::default()
             },
-            previous: BTreeMap::new(),
+            memory: Memory::default(),
         };
         for (number, each) in (1..).zip(["a", "b", "c"]) {
             let node = node(each, number);
@@ -115,9 +118,15 @@ impl World {
             keys: &self.keys,
             underlay: &self.underlay,
             config: &self.config,
-            previous: &self.previous,
+            memory: &self.memory,
         })
         .unwrap()
+    }
+
+    /// A compilation that is remembered.
+    fn remember(&mut self) {
+        let spec = self.compile();
+        self.memory.learn(&spec);
     }
 
     /// Names of the peers on a plane.
@@ -139,7 +148,7 @@ fn a_node_without_a_node_object_has_no_mesh() {
         keys: &world.keys,
         underlay: &world.underlay,
         config: &world.config,
-        previous: &world.previous,
+        memory: &world.memory,
     };
     assert_eq!(compile(&input), Err(MeshError::NoSuchNode { node: "a".to_owned() }));
 }

@@ -128,7 +128,9 @@ impl NodeIndex {
                 let transit = NodeAddress { kind: AddressKind::RemoteTransit, owner };
                 self.addresses.entry(gateway.into()).or_insert(if own { this } else { transit });
             }
-            for address in &node.addresses {
+            let disbelieved = local.disbelieved.get(&node.name);
+            let believed = |address: &&IpAddr| disbelieved.is_none_or(|these| !these.contains(*address));
+            for address in node.addresses.iter().filter(believed) {
                 if !own && self.owner_of(*address).is_some() {
                     self.problem(
                         node,

@@ -32,7 +32,7 @@ pub fn local_view(snapshot: &Snapshot, node: &str, cluster_pod_cidrs: &[IpNetwor
         addresses,
         endpoints: endpoints.collect(),
         cluster_pod_cidrs: cluster_pod_cidrs.to_vec(),
-        refused_nodes: Default::default(),
+        ..LocalView::default()
     }
 }
 

@@ -162,10 +162,15 @@ impl Compiler {
     fn share_of_host_ports(&self, tables: &Tables, pod: &Pod) -> Share {
         let mut share = Share::new();
         let away = pod.node.as_ref().filter(|node| **node != self.local.node);
-        let addresses = away.and_then(|node| self.snapshot.nodes.get(node)).map(|node| &node.addresses);
+        let owner = away.map(|node| self.numbers.of(node));
+        let named = away.and_then(|node| self.snapshot.nodes.get(node)).map(|node| &node.addresses);
+        let its = |address: &&IpAddr| {
+            let found = self.nodes.addresses.get(&(**address).into());
+            found.is_some_and(|f| f.kind == AddressKind::RemoteNode && Some(f.owner) == owner)
+        };
         for (host_port, port) in pod.ports.iter().filter_map(|port| Some((port.host_port?, port))) {
             let number = port.protocol.number();
-            for address in addresses.into_iter().flatten() {
+            for address in named.into_iter().flatten().filter(its) {
                 effort::spend(1);
                 let target = pod.addresses.iter().find(|a| a.is_ipv4() == address.is_ipv4());
                 if let Some(target) = target {

@@ -40,6 +40,8 @@ pub struct LocalView {
     pub cluster_pod_cidrs: Vec<IpNetwork>,
     /// Nodes that the mesh does not believe (`MeshSpec::refused`): no address counts as one of their pods'.
     pub refused_nodes: BTreeSet<String>,
+    /// Addresses that nodes name and the mesh does not take for theirs (`MeshSpec::disbelieved`), by node.
+    pub disbelieved: BTreeMap<String, BTreeSet<IpAddr>>,
 }
 
 impl LocalView {
@@ -49,6 +51,7 @@ impl LocalView {
             && self.addresses == other.addresses
             && self.cluster_pod_cidrs == other.cluster_pod_cidrs
             && self.refused_nodes == other.refused_nodes
+            && self.disbelieved == other.disbelieved
     }
 }
 

@@ -10,7 +10,7 @@ use crate::icmp_error::is_error;
 use crate::judge::{allows, egress_allows, ingress_allows};
 use crate::maps::{config, endpoint, generation};
 use crate::mistake::mistaken;
-use crate::packet::Packet;
+use crate::packet::{Packet, protocol};
 use crate::parse::{Link, ethernet};
 use crate::pass::{excused, excused_as_error, excused_without_flow, expect_more, replies};
 use crate::roles::record;
@@ -77,10 +77,14 @@ extern "C" fn rf_pod_egress(skb: Skb) -> i32 {
         Judged::Not if mistaken!(NodeIsTheEnd) && scene.to.is(AddressKind::ThisNode) => {
             stamp(skb, entered.with(Mark::JUDGED));
         }
-        Judged::Both if mistaken!(RepliesLeftToTheEnd) => stamp(skb, entered),
+        Judged::Both | Judged::Answer if mistaken!(RepliesLeftToTheEnd) => stamp(skb, entered),
         Judged::Not => stamp(skb, entered),
         Judged::Egress => stamp(skb, entered.with(Mark::EGRESS_JUDGED)),
         Judged::Both => stamp(skb, entered.with(Mark::JUDGED)),
+        Judged::Answer => {
+            let origin = if scene.source.free() { Origin::FreePodToNode } else { Origin::PodToNode };
+            stamp(skb, Mark::entered(origin).with(Mark::JUDGED));
+        }
         Judged::Refused => return deny(&scene.packet, Reason::PolicyEgress),
     }
     PASS
@@ -106,6 +110,8 @@ enum Judged {
     Egress,
     /// A reply, or an error: whatever NAT makes of it, it has been judged.
     Both,
+    /// The same, to an address of this node: it has been judged if NAT knows whom it is for.
+    Answer,
     Refused,
 }
 
@@ -145,20 +151,29 @@ fn judge(skb: Skb, scene: &mut Scene) -> Judged {
 /// whose backends no later hook judges.
 #[inline(always)]
 fn to_this_node(skb: Skb, scene: &mut Scene, may_reply: bool) -> Judged {
-    if may_reply && replies(scene) {
-        return Judged::Both;
+    // A datagram that leaves by a Service is masqueraded, as an answer is: where it leaves nobody could tell them apart.
+    let datagram = scene.packet.protocol == protocol::UDP;
+    if datagram && leads_astray(scene) {
+        return Judged::Refused;
     }
-    let (packet, egress) = (&scene.packet, scene.source.egress);
-    if egress != 0 {
-        let class = service(&packet.dst.addr, packet.to_port(), packet.protocol);
-        if class != NO_SERVICE
-            && class != 0
-            && !allows(egress, class as u32, packet.protocol, packet.to_port())
-        {
-            return Judged::Refused;
-        }
+    if may_reply && replies(scene) {
+        return Judged::Answer;
+    }
+    if !datagram && leads_astray(scene) {
+        return Judged::Refused;
     }
     if excused_as_error(skb, scene) { Judged::Both } else { Judged::Not }
+}
+
+/// Whether it leads to a Service of which no later hook judges some backends, and policy refuses those.
+#[inline(always)]
+fn leads_astray(scene: &Scene) -> bool {
+    let (packet, egress) = (&scene.packet, scene.source.egress);
+    if egress == 0 {
+        return false;
+    }
+    let class = service(&packet.dst.addr, packet.to_port(), packet.protocol);
+    class != NO_SERVICE && class != 0 && !allows(egress, class as u32, packet.protocol, packet.to_port())
 }
 
 /// Neither pod nor node: a Service's address, whose backends later hooks judge, or the world outside.

@@ -13,7 +13,7 @@ use crate::scene::{Pod, Scene, class_by_origin, owns};
 use crate::verdict::{PASS, count, deny, drop};
 use aya_ebpf::macros::classifier;
 use aya_ebpf::programs::TcContext;
-use ringfence_abi::{Counter, Origin, Reason};
+use ringfence_abi::{Counter, Mark, Origin, Reason};
 
 #[classifier]
 fn pod_ingress(ctx: TcContext) -> i32 {
@@ -53,13 +53,26 @@ extern "C" fn rf_pod_ingress(skb: Skb) -> i32 {
     if scene.target.denied() {
         return drop(Reason::EndpointDenied);
     }
-    if of_this_node || scene.settled() {
+    if of_this_node {
         return PASS;
     }
-    if scene.target.free() && matches!(scene.marked().origin(), Origin::FreePod | Origin::Peer) {
+    if scene.settled() && !void(skb, &mut scene) {
+        return PASS;
+    }
+    if scene.target.free() && (scene.marked().origin().is_free() || scene.marked().origin() == Origin::Peer) {
         return PASS;
     }
     judge(skb, &mut scene)
+}
+
+/// Whether an answer to this node was none: NAT did not know it, so it is judged like any other packet of its pod.
+#[inline(always)]
+fn void(skb: Skb, scene: &mut Scene) -> bool {
+    if !scene.marked().origin().answers_node() || !scene.find_source(skb) || scene.own == 0 {
+        return false;
+    }
+    scene.mark &= !Mark::JUDGED;
+    true
 }
 
 #[inline(always)]

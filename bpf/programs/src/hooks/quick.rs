@@ -100,10 +100,11 @@ fn enters_by(skb: Skb, v6: bool) -> bool {
         return false;
     }
     let (mark, free) = (mark(skb), pod.ingress_profile | pod.egress_profile == 0);
+    let origin = mark.origin();
     if mark.0 & Mark::JUDGED == Mark::JUDGED {
-        return true;
+        return !origin.answers_node();
     }
-    match mark.origin() {
+    match origin {
         Origin::FreePod if free => true,
         Origin::FreePod | Origin::LocalPod => {
             mark.0 & Mark::JUDGED == 0 && rf_admitted(skb, u32::from(v6)) != 0
@@ -111,7 +112,7 @@ fn enters_by(skb: Skb, v6: bool) -> bool {
         Origin::Peer => free || mark.ingress_judged(),
         // SAFETY: as above.
         Origin::None => unsafe { (*skb).ingress_ifindex == 0 },
-        Origin::Outside => false,
+        Origin::Outside | Origin::PodToNode | Origin::FreePodToNode => false,
     }
 }
 

@@ -23,7 +23,7 @@ fn wg_egress(ctx: TcContext) -> i32 {
     let readable = matches!(mesh(skb, &mut scene.packet), Link::Ip);
     let origin = scene.marked().origin();
     // A fragment that has lost its veth, of a pod that no policy isolates: only its source is asked.
-    if !scene.find_source(skb) && origin != Origin::FreePod {
+    if !scene.find_source(skb) && !origin.is_free() {
         return drop(Reason::OriginLost);
     }
     if !scene.source.exists() {
@@ -48,8 +48,10 @@ fn wg_egress(ctx: TcContext) -> i32 {
     if scene.source.denied() {
         return drop(Reason::EndpointDenied);
     }
-    // Settled: a reply. Egress alone was judged for an address outside the cluster, which this no longer is.
-    if scene.settled() || scene.source.free() {
+    // Settled: a reply, unless it was taken for one to this node and NAT did not know it. Egress alone was judged for an
+    // address outside the cluster, which this no longer is.
+    let reply = scene.settled() && !(origin.answers_node() && scene.own != 0);
+    if reply || scene.source.free() {
         return PASS;
     }
     follow(&mut scene.packet, memory::WG_EGRESS);

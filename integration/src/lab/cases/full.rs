@@ -193,9 +193,7 @@ pub fn growing_tables() -> Result<()> {
  spec: {{podSelector: {{matchLabels: {{role: target}}}}, ingress: [{}]}}}}\n",
             rules.join(", ")
         );
-        let source = lab.state()?.source;
-        std::fs::write(source.join(".many"), text)?;
-        std::fs::rename(source.join(".many"), source.join("many.yaml"))?;
+        lab.put("many.yaml", &text)?;
         for node in NODES {
             for name in ["RF_ADDRESSES", "RF_PREFIXES", "RF_POLICY"] {
                 eventually(&format!("{node}: {name} of {many}"), Duration::from_secs(20), || {

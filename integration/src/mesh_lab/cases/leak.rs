@@ -2,7 +2,7 @@
 use crate::mesh_lab::MeshLab;
 use crate::netns::{Capture, Drops, Frame, Netns};
 use anyhow::{Result, ensure};
-use std::collections::BTreeMap;
+use ringfence::mesh::Memory;
 use std::time::Duration;
 
 /// Captures the underlay while `work` runs: nothing may be seen but WireGuard, ARP and neighbour discovery.
@@ -98,7 +98,7 @@ pub fn towards_the_unknown(lab: &MeshLab) -> Result<()> {
     let mut snapshot = lab.snapshot.clone();
     std::sync::Arc::make_mut(&mut snapshot.publications).remove("n3");
     let node = lab.node(1)?;
-    let report = node.converge(node.compile(&snapshot, lab.epoch, &lab.config, &BTreeMap::new())?)?;
+    let report = node.converge(node.compile(&snapshot, lab.epoch, &lab.config, &Memory::default())?)?;
     ensure!(report.failed.is_empty() && !report.done.is_empty(), "{report:?}");
     watched(lab, || {
         for address in [

@@ -8,7 +8,7 @@ use crate::plan::mesh::ObservedMesh;
 use ipnetwork::IpNetwork;
 use ringfence_keyring::rotation::{Found, Moment, NodeName, OwnKey, Record, State};
 use ringfence_keyring::{KeyStore, PerPlane, Plane, PlaneKey, PublicKey, Publication};
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 use std::sync::Arc;
 
 /// What there is when an agent starts.
@@ -23,6 +23,8 @@ pub(in crate::app) struct Start<'a> {
     pub(in crate::app) observed: &'a ObservedMesh,
     /// Nodes that are believed, with their UIDs.
     pub(in crate::app) believed: &'a BTreeMap<String, String>,
+    /// And with their networks.
+    pub(in crate::app) networks: &'a BTreeMap<String, BTreeSet<IpNetwork>>,
 }
 
 impl Rotation {
@@ -48,7 +50,7 @@ impl Rotation {
         });
         let own = PerPlane::from_fn(|plane| keys.get(plane).as_ref().map(own));
         let record = record.or_else(|| adopt(start, own, mine));
-        let (routes, peers) = kernel(start.observed, start.believed, snapshot);
+        let (routes, peers) = kernel(start.observed, start.networks);
         let found = Found {
             record,
             keys: own,
@@ -116,18 +118,12 @@ fn adopt(
 type Standing = (BTreeMap<NodeName, Plane>, PerPlane<BTreeMap<NodeName, PublicKey>>);
 
 /// Where the kernel's routes to each node lead, and the peers that its devices have, by whose networks they are.
-fn kernel(observed: &ObservedMesh, believed: &BTreeMap<String, String>, snapshot: &Snapshot) -> Standing {
+fn kernel(observed: &ObservedMesh, networks: &BTreeMap<String, BTreeSet<IpNetwork>>) -> Standing {
     let mut routes: BTreeMap<NodeName, Plane> = BTreeMap::new();
     let mut peers: PerPlane<BTreeMap<NodeName, PublicKey>> = PerPlane::default();
-    let nodes = believed.keys().filter_map(|name| snapshot.nodes.get(name));
-    for node in nodes {
-        let name: NodeName = node.name.as_str().into();
-        let of_node = |network: &IpNetwork| {
-            node.pod_cidrs
-                .iter()
-                .any(|cidr| cidr.network() == network.network() && cidr.prefix() == network.prefix())
-                || node.addresses.iter().any(|address| IpNetwork::from(*address) == *network)
-        };
+    for (node, networks) in networks {
+        let name: NodeName = node.as_str().into();
+        let of_node = |network: &IpNetwork| networks.contains(network);
         let leads =
             observed.routes.iter().filter(|route| of_node(&route.destination)).find_map(|route| match route
                 .via

@@ -29,12 +29,7 @@ impl Rotation {
     }
 
     /// Whom to talk to about it, and how; what proves it is kept, for it takes a while to compute.
-    pub(in crate::app) fn addressees(
-        &mut self,
-        snapshot: &Snapshot,
-        underlay: &UnderlayFacts,
-        spec: &MeshSpec,
-    ) -> Addressees {
+    pub(in crate::app) fn addressees(&mut self, underlay: &UnderlayFacts, spec: &MeshSpec) -> Addressees {
         let ours = |v4: bool| {
             underlay.addresses.iter().map(|own| own.address).find(|address: &IpAddr| address.is_ipv4() == v4)
         };
@@ -48,7 +43,7 @@ impl Rotation {
             Some(key)
         };
         let mut party = |name: &str| {
-            let addresses = snapshot.nodes.get(name)?.addresses.clone();
+            let addresses = spec.known.get(name)?.addresses.clone();
             Some(Party { addresses, keys: PerPlane::from_fn(|plane| pair(name, plane)) })
         };
         let nodes = state.members().filter_map(|(name, _)| Some((name.clone(), party(name)?))).collect();

@@ -5,6 +5,7 @@ use crate::lab::Lab;
 use crate::lab::respond::Port;
 use crate::model::Protocol;
 use clap::{Args, Subcommand, ValueEnum};
+use ipnetwork::IpNetwork;
 use std::net::{IpAddr, SocketAddr};
 use std::path::PathBuf;
 
@@ -126,6 +127,9 @@ pub(in crate::cli) struct UpArguments {
     /// The binary that agents run; this one
     #[arg(long, value_name = "BINARY")]
     pub(super) agent: Option<PathBuf>,
+    /// Where nodes' addresses are, to every agent; repeat for more; the /16s and /48s of those that they have
+    #[arg(long = "node-cidr", value_name = "CIDR")]
+    pub(super) node_cidrs: Vec<IpNetwork>,
     /// One more argument of every agent; repeat for more
     #[arg(long = "agent-argument", value_name = "ARGUMENT", allow_hyphen_values = true)]
     pub(super) agent_arguments: Vec<String>,

@@ -72,6 +72,7 @@ fn up(arguments: UpArguments) -> anyhow::Result<()> {
     }
     let say = |what: &str| eprintln!("lab: {what} ({:.1} s)", began.elapsed().as_secs_f32());
     let options = up_options(arguments.lab, arguments.wireguard, arguments.agent, arguments.agent_arguments)?;
+    let options = UpOptions { node_cidrs: arguments.node_cidrs, ..options };
     let name = options.name.clone();
     lab::up(options, &cluster, &say).with_context(|| {
         format!("lab {name} did not come up; `ringfence lab down --name {name}` removes it")
@@ -93,7 +94,8 @@ pub(super) fn up_options(
     if let Some(value) = wireguard.to_possible_value() {
         agent_arguments.splice(0..0, ["--wireguard".to_owned(), value.get_name().to_owned()]);
     }
-    Ok(UpOptions { labs: lab.root, name: lab.name, agent, agent_arguments, agents: true })
+    let node_cidrs = Vec::new();
+    Ok(UpOptions { labs: lab.root, name: lab.name, agent, node_cidrs, agent_arguments, agents: true })
 }
 
 fn agent(command: AgentCommand) -> anyhow::Result<()> {

@@ -1,5 +1,6 @@
 //! Who is a peer, with which addresses, and who is refused.
 use super::*;
+use crate::mesh::memory::Known;
 use crate::watch::Kind;
 
 fn refused(world: &World, name: &str) -> String {
@@ -69,24 +70,14 @@ fn of_two_nodes_with_overlapping_cidrs_the_older_object_stays() {
 }
 
 #[test]
-fn a_node_that_says_it_has_an_address_of_another_nodes_pods_is_refused_though_it_is_older_and_known() {
+fn the_node_known_first_keeps_its_cidrs_even_if_its_object_is_younger() {
     let mut world = World::seen_by("a");
-    world.previous =
-        BTreeMap::from([("b".to_owned(), "uid-b".to_owned()), ("c".to_owned(), "uid-c".to_owned())]);
-    let pod_of_c = ip("10.244.3.7");
-    world.edit("b", |b| b.addresses.push(pod_of_c));
-    world.edit("b", |b| b.created = "2025-12-31T23:59:59Z".to_owned());
-    assert_eq!(world.peers(Plane::Zero), ["c"]);
-    assert!(refused(&world, "b").contains(&pod_of_c.to_string()), "{}", refused(&world, "b"));
-}
-
-#[test]
-fn the_node_known_first_stays_even_if_its_object_is_younger() {
-    let mut world = World::seen_by("a");
-    world.previous = BTreeMap::from([("c".to_owned(), "uid-c".to_owned())]);
+    world.edit("b", |b| b.pod_cidrs.clear());
     world.edit("c", |c| c.pod_cidrs = vec![net("10.244.2.0/23")]);
+    world.remember();
+    world.edit("b", |b| b.pod_cidrs = vec![net("10.244.2.0/24")]);
     assert_eq!(world.peers(Plane::Zero), ["c"]);
-    world.previous = BTreeMap::from([("c".to_owned(), "uid-of-a-former-c".to_owned())]);
+    world.memory.known.get_mut("c").unwrap().uid = "uid-of-a-former-c".to_owned();
     assert_eq!(world.peers(Plane::Zero), ["b"], "a new object of a known name is not known");
 }
 
@@ -100,14 +91,6 @@ fn nobody_is_believed_against_our_own_cidrs_and_addresses() {
         });
         assert_eq!(world.peers(Plane::Zero), ["c"], "{claim}");
     }
-}
-
-#[test]
-fn a_node_address_inside_another_nodes_pod_cidr_is_a_conflict_too() {
-    let mut world = World::seen_by("a");
-    world.edit("c", |c| c.addresses.push(ip("10.244.2.7")));
-    assert_eq!(world.peers(Plane::Zero), ["b"]);
-    assert!(refused(&world, "c").contains("10.244.2.7/32"));
 }
 
 #[test]
@@ -128,7 +111,8 @@ fn of_two_nodes_with_one_key_the_one_known_first_stays() {
     world.publish(Publication::new("c", "uid-c", Epoch::ZERO, planes, c.endpoints()).unwrap());
     assert_eq!(world.peers(Plane::Zero), ["b"]);
     assert!(refused(&world, "c").contains("cloned"));
-    world.previous = BTreeMap::from([("c".to_owned(), "uid-c".to_owned())]);
+    let c = Known { uid: "uid-c".to_owned(), member: true, ..Known::default() };
+    world.memory.known = BTreeMap::from([("c".to_owned(), c)]);
     assert_eq!(world.peers(Plane::One), ["c"]);
 }
 
@@ -178,6 +162,7 @@ fn each_refusal_names_where_what_is_to_be_mended_was_read_and_its_field() {
     assert_eq!(problems(&world), ["nodes.yaml:9 (document 2) Node c spec.podCIDRs"]);
     world.edit("c", |c| (c.pod_cidrs, c.addresses) = (Vec::new(), vec![ip("10.244.2.7")]));
     assert_eq!(problems(&world), ["nodes.yaml:9 (document 2) Node c status.addresses"]);
+    assert!(world.compile().problems[0].message.starts_with("10.244.2.7 lies in a pod CIDR of b"));
     world.edit("c", |c| c.addresses = vec![ip("192.0.2.3")]);
     world.keys.public.one = Some(key(4));
     assert_eq!(problems(&world), ["b.json RingfenceNode b spec.planes"]);

@@ -205,6 +205,8 @@ fn all_pods_are_locked_but_our_own_and_every_other_nodes_addresses_are_known_to_
     world.edit("c", |node| node.pod_cidrs = vec![net("10.244.2.0/24")]);
     // An address that two Node objects name is ours.
     world.edit("b", |node| node.addresses.push(ip("192.0.2.1")));
+    // And what lies in another's pod CIDR is a pod's, whoever says that it is his.
+    world.edit("c", |node| node.addresses.push(ip("10.244.2.7")));
     let lock = world.compile().lock;
     assert_eq!(lock.cluster, world.config.cluster_cidrs);
     assert_eq!(lock.local, BTreeSet::from([net("10.244.1.0/24"), net("fd00:10:244:1::/64")]));

@@ -94,11 +94,10 @@ fn forget(lab: &Lab) -> Result<()> {
     }
     let source = lab.state()?.source;
     std::fs::remove_file(source.join(format!("ringfencenode.{THIRD}.json")))?;
-    let path = source.join(format!("node.{THIRD}.json"));
-    let mut node: serde_json::Value = serde_json::from_str(&std::fs::read_to_string(&path)?)?;
+    let file = format!("node.{THIRD}.json");
+    let mut node: serde_json::Value = serde_json::from_str(&std::fs::read_to_string(source.join(&file))?)?;
     node["metadata"]["uid"] = "registered-anew".into();
-    std::fs::write(source.join(".node"), node.to_string())?;
-    std::fs::rename(source.join(".node"), path)?;
+    lab.put(&file, &node.to_string())?;
     Ok(())
 }
 

@@ -18,7 +18,8 @@ pub fn publications() -> Result<()> {
     let mut traffic = Traffic::begin(&lab, &PODS)?;
     lab.lab(&["agent", "kill"], &[LIAR])?;
     let source = lab.state()?.source;
-    let path = source.join(format!("ringfencenode.{LIAR}.json"));
+    let file = format!("ringfencenode.{LIAR}.json");
+    let path = source.join(&file);
     let good = std::fs::read_to_string(&path)?;
     let object: Value = serde_json::from_str(&good)?;
     let other: Value =
@@ -46,15 +47,13 @@ pub fn publications() -> Result<()> {
         ("a huge epoch", with("/spec/epoch", json!(1_u64 << 52))?),
         ("a serial that went back", with("/spec/serial", json!(1))?.replace("\"turns\":0", "\"turns\":9")),
     ] {
-        std::fs::write(source.join(".new"), &text)?;
-        std::fs::rename(source.join(".new"), &path)?;
+        lab.put(&file, &text)?;
         eventually(&format!("{what} is named"), Duration::from_secs(20), || {
             let problems = lab.status(NODES[0])?.problems;
             Ok(problems.iter().any(|problem| problem.kind == "RingfenceNode" && problem.object.name == LIAR))
         })?;
         traffic.goes_on(what)?;
-        std::fs::write(source.join(".new"), &good)?;
-        std::fs::rename(source.join(".new"), &path)?;
+        lab.put(&file, &good)?;
         eventually(&format!("{what} is forgotten"), Duration::from_secs(20), || {
             Ok(lab.status(NODES[0])?.problems.is_empty())
         })?;

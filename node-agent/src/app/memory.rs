@@ -1,0 +1,74 @@
+//! What the mesh remembers of nodes, across restarts of the agent: one file in the state directory.
+use super::clock;
+use crate::desired::Snapshot;
+use crate::disk;
+use crate::mesh::{Memory, MeshSpec};
+use std::io;
+use std::path::{Path, PathBuf};
+
+/// Its name.
+const FILE: &str = "nodes.json";
+
+/// The file cannot be used.
+#[derive(Debug, thiserror::Error)]
+#[error("cannot {operation} {}: {source}", path.display())]
+pub(super) struct MemoryError {
+    operation: &'static str,
+    path: PathBuf,
+    source: io::Error,
+}
+
+/// Memory, and its file.
+#[derive(Debug)]
+pub(super) struct Remembered {
+    path: PathBuf,
+    /// Seconds for which what a Node object had stays closed.
+    hold: u64,
+    memory: Memory,
+    /// As it is on disk; `None`: not known.
+    noted: Option<Memory>,
+}
+
+impl Remembered {
+    /// Takes up what an agent before this one noted. If that cannot be read, nothing is remembered, and why is returned.
+    pub(super) fn open(state_dir: &Path, hold: u64) -> (Self, Result<(), MemoryError>) {
+        let path = state_dir.join(FILE);
+        let (noted, read) = match read(&path) {
+            Ok(noted) => (noted, Ok(())),
+            Err(source) => (None, Err(MemoryError { operation: "read", path: path.clone(), source })),
+        };
+        (Self { path, hold, memory: noted.clone().unwrap_or_default(), noted }, read)
+    }
+
+    /// What is remembered.
+    pub(super) fn memory(&self) -> &Memory {
+        &self.memory
+    }
+
+    /// Takes in which Node objects have gone.
+    pub(super) fn follow(&mut self, snapshot: &Snapshot) {
+        self.memory.follow(snapshot, clock::unix(), self.hold);
+    }
+
+    /// Takes in what was found to be whose, and notes it on disk, before anything is done that rests on it.
+    pub(super) fn learn(&mut self, spec: &MeshSpec) -> Result<(), MemoryError> {
+        self.memory.learn(spec);
+        if self.noted.as_ref() == Some(&self.memory) {
+            return Ok(());
+        }
+        let written = serde_json::to_vec_pretty(&self.memory)
+            .map_err(io::Error::from)
+            .and_then(|text| disk::replace(&self.path, 0o600, &text));
+        written.map_err(|source| MemoryError { operation: "write", path: self.path.clone(), source })?;
+        self.noted = Some(self.memory.clone());
+        Ok(())
+    }
+}
+
+fn read(path: &Path) -> io::Result<Option<Memory>> {
+    match std::fs::read(path) {
+        Ok(text) => Ok(Some(serde_json::from_slice(&text)?)),
+        Err(error) if error.kind() == io::ErrorKind::NotFound => Ok(None),
+        Err(error) => Err(error),
+    }
+}
