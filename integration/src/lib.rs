@@ -1,5 +1,6 @@
 //! Test harness, conformance data, the slow evaluator, tests and benches
 
+pub mod api;
 pub mod cluster;
 pub mod effort;
 pub mod evaluator;

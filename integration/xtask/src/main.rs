@@ -39,7 +39,7 @@ enum Task {
         #[arg(long)]
         lint: bool,
     },
-    /// Run tests: all tiers, or one of lint, pure, programs, lab, cluster, uml, kernel
+    /// Run tests: all tiers, or one of lint, pure, programs, lab, api, cluster, uml, kernel
     Test(test::Args),
     /// Bring a small bank up on three nodes and show what protects it
     Demo(demo::Args),

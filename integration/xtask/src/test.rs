@@ -36,7 +36,7 @@ const ROTATION: [&str; 2] = ["rotation", "rotation_model"];
 const LONG: [&str; 2] = ["lab_rotation_twenty", "lab_rotation_absent"];
 
 /// Beginnings of the names of integration/tests/*.rs that need more than cargo.
-const PRIVILEGED: [&str; 4] = ["programs_", "lab_", "cluster_", "kernel_"];
+const PRIVILEGED: [&str; 5] = ["programs_", "lab_", "api_", "cluster_", "kernel_"];
 
 /// Runs what is asked for; the last line printed is "N passed, N failed".
 ///
@@ -90,6 +90,7 @@ fn run_tier(tier: Tier, args: &Args) -> Result<Counts> {
             setup::lab()?;
             privileged("lab_", wanted, Vec::new())
         }
+        Tier::Api => privileged("api_", wanted, cluster::prepare()?),
         Tier::Cluster => privileged("cluster_", wanted, cluster::prepare()?),
         Tier::Uml => uml_tier::run(wanted.filter),
         Tier::Kernel => kernel_tier::run(args.kernel.as_deref(), wanted.filter),

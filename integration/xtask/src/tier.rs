@@ -5,7 +5,7 @@ use clap::ValueEnum;
 /// Tests that need the same things.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, ValueEnum)]
 pub(crate) enum Tier {
-    /// Every tier below but cluster and uml
+    /// Every tier below but api, cluster and uml
     All,
     /// Formatting, clippy, licences
     Lint,
@@ -15,6 +15,8 @@ pub(crate) enum Tier {
     Programs,
     /// Clusters made of network namespaces (root)
     Lab,
+    /// A real kube-apiserver and etcd, without nodes (root; Go, which builds them)
+    Api,
     /// Real Kubernetes clusters (root; Go, which builds them)
     Cluster,
     /// Labs once more, over the kernel's own WireGuard: User-Mode Linux (root)
@@ -24,8 +26,8 @@ pub(crate) enum Tier {
 }
 
 impl Tier {
-    /// Not `uml`: it has not passed as a whole yet, and no run was seen to fit into an hour with it. Not `cluster`: where
-    /// nothing is cached it builds Kubernetes first.
+    /// Not `uml`: it has not passed as a whole yet, and no run was seen to fit into an hour with it. Not `api` and
+    /// `cluster`: where nothing is cached they build Kubernetes first.
     pub(crate) const RUN: [Self; 5] = [Self::Lint, Self::Pure, Self::Programs, Self::Lab, Self::Kernel];
 
     pub(crate) fn name(self) -> &'static str {
@@ -35,6 +37,7 @@ impl Tier {
             Self::Pure => "pure",
             Self::Programs => "programs",
             Self::Lab => "lab",
+            Self::Api => "api",
             Self::Cluster => "cluster",
             Self::Uml => "uml",
             Self::Kernel => "kernel",

@@ -2,19 +2,40 @@
 use crate::apply::bpf::AttachMode;
 use crate::apply::mesh::BackendChoice;
 use crate::control::SOCKET;
+use crate::watch::kube::Access;
 use ipnetwork::IpNetwork;
 use ringfence_keyring::PerPlane;
 use std::collections::BTreeSet;
+use std::fmt;
 use std::path::PathBuf;
 use std::time::Duration;
+
+/// Where objects come from, and where this agent writes its own.
+#[derive(Clone, PartialEq, Eq, Debug)]
+pub enum ObjectSource {
+    /// A directory of manifests.
+    Directory(PathBuf),
+    /// The API server.
+    Kube(Access),
+}
+
+/// As `--source` has it.
+impl fmt::Display for ObjectSource {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Self::Directory(path) => write!(f, "dir:{}", path.display()),
+            Self::Kube(_) => f.write_str("kube"),
+        }
+    }
+}
 
 /// Settings of one agent. The directories are its own: two agents with one in common would undo each other's work.
 #[derive(Clone, Debug)]
 pub struct Config {
     /// Name of its Node object.
     pub node: String,
-    /// Directory of manifests.
-    pub source: PathBuf,
+    /// Where objects come from.
+    pub source: ObjectSource,
     /// Keys, endpoints, what `guard` needs.
     pub state_dir: PathBuf,
     /// Where its socket is.

@@ -3,6 +3,7 @@ use crate::apply::bpf::DatapathError;
 use crate::apply::mesh::MeshApplyError;
 use crate::endpoint::RegistryError;
 use crate::task::TaskError;
+use crate::watch::kube::AccessError;
 use std::io;
 use std::path::PathBuf;
 
@@ -42,6 +43,9 @@ pub enum AppError {
     /// The attached pods on disk.
     #[error(transparent)]
     Registry(#[from] RegistryError),
+    /// The API server is not known, or not who we are to it.
+    #[error(transparent)]
+    Access(#[from] AccessError),
     /// A task ended.
     #[error(transparent)]
     Task(#[from] TaskError),

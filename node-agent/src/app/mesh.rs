@@ -119,6 +119,7 @@ impl MeshKeeper {
         config: Arc<Config>,
         datapath: SharedDatapath,
         courier: Courier,
+        board: Board,
     ) -> Result<Self, MeshApplyError> {
         let executor = MeshExecutorConfig {
             backend: config.wireguard,
@@ -132,7 +133,7 @@ impl MeshKeeper {
         let settings = MeshConfig { ports: config.ports, cluster_cidrs, node_cidrs, ..MeshConfig::default() };
         let (remembered, read) = Remembered::open(&config.state_dir, config.hold_departed.as_secs());
         let mut keeper = Self {
-            board: Board::Directory(config.source.clone()),
+            board,
             config,
             executor,
             rotation: None,

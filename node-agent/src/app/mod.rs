@@ -17,6 +17,7 @@ mod caution;
 mod clock;
 mod cni_conf;
 mod config;
+mod desk;
 mod enforce;
 mod error;
 pub mod guard;
@@ -33,13 +34,14 @@ mod report;
 mod rotation;
 mod run;
 mod stamp;
+mod tell;
 #[cfg(test)]
 mod tests;
 mod traits;
 mod troubles;
 
 pub use clock::rfc3339;
-pub use config::Config;
+pub use config::{Config, ObjectSource};
 pub use error::AppError;
 pub use rotation::AUDIT_LOG;
 pub use run::run;

@@ -128,6 +128,7 @@ impl Reconciler {
             self.readiness.mesh |= stands == Standing::Whole;
         }
         self.install_cni(&snapshot);
+        self.tell().await;
     }
 
     /// Policy up to the point where what is new is in force.

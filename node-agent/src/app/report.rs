@@ -35,7 +35,7 @@ impl Reconciler {
         StatusReport {
             node: self.config.node.clone(),
             version: env!("CARGO_PKG_VERSION").to_owned(),
-            source: format!("dir:{}", self.config.source.display()),
+            source: self.config.source.to_string(),
             ready: self.readiness.is_ready(),
             waiting_for,
             enforcement: Enforcement {

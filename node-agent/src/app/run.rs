@@ -1,18 +1,19 @@
 //! Constructing the agent.
+use super::board::Board;
 use super::enforce::Enforcer;
 use super::index::{self, Known};
 use super::mesh::{Courier, MeshKeeper};
 use super::pace::Pace;
 use super::reconcile::{Inputs, Reconciler};
 use super::troubles::Troubles;
-use super::{AppError, Config, kernel};
+use super::{AppError, Config, ObjectSource, kernel};
 use crate::apply::bpf::{Datapath, Options, Sizes, object::OBJECT};
 use crate::cni::Tombstones;
 use crate::control;
 use crate::endpoint::Registry;
 use crate::readiness::Readiness;
 use crate::task::Tasks;
-use crate::watch::directory::{self, Source};
+use crate::watch::{directory, kube};
 use crate::words::{self, Addressees, Refused};
 use nix::fcntl::{Flock, FlockArg};
 use std::fs::{DirBuilder, File};
@@ -49,7 +50,19 @@ pub async fn run(config: Config) -> Result<(), AppError> {
         }
     });
     let (send_batch, batches) = mpsc::channel(16);
-    tasks.spawn("source", directory::follow(Source::new(&config.source), send_batch, tasks.stop()));
+    let board = match &config.source {
+        ObjectSource::Directory(path) => {
+            let source = directory::Source::new(path);
+            tasks.spawn("source", directory::follow(source, send_batch, tasks.stop()));
+            Board::Directory(path.clone())
+        }
+        ObjectSource::Kube(access) => {
+            let server = access.server().await?;
+            tracing::info!(server = server.name(), "objects come from the API server");
+            tasks.spawn("source", kube::follow(server.clone(), send_batch, tasks.stop()));
+            Board::api(server)
+        }
+    };
     let (send_known, known) = watch::channel(Known::default());
     tasks.spawn("index", index::run(batches, send_known, tasks.stop()));
     let changed = Arc::new(Notify::new());
@@ -63,7 +76,7 @@ pub async fn run(config: Config) -> Result<(), AppError> {
     let (count, refused) = watch::channel(Refused::default());
     tasks.spawn("words", words::run(said, addressees, send_word, count, tasks.stop()));
     let courier = Courier { commands, book, heard: Vec::new(), refused };
-    let reconciler = reconciler(config.clone(), netlink, courier).await?;
+    let reconciler = reconciler(config.clone(), netlink, courier, board).await?;
     let inputs = Inputs { known, calls, words, kernel: changed, stop: tasks.stop() };
     tasks.spawn("reconcile", reconciler.run(inputs));
     tracing::info!(node = config.node, version = env!("CARGO_PKG_VERSION"), "the agent runs");
@@ -76,6 +89,7 @@ async fn reconciler(
     config: Arc<Config>,
     netlink: rtnetlink::Handle,
     courier: Courier,
+    board: Board,
 ) -> Result<Reconciler, AppError> {
     let options = Options {
         object: OBJECT,
@@ -94,7 +108,7 @@ async fn reconciler(
         troubles.note("registry", Err::<(), _>(all.join("; ")));
     }
     Ok(Reconciler {
-        mesh: MeshKeeper::new(config.clone(), datapath, courier).await?,
+        mesh: MeshKeeper::new(config.clone(), datapath, courier, board).await?,
         tombstones: Tombstones::of(&config.state_dir),
         waiting: Vec::new(),
         readiness: Readiness::default(),

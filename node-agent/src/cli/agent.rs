@@ -1,7 +1,8 @@
 //! `ringfence agent`.
 use super::arguments::{AgentArguments, AttachChoice, LogFormat};
-use crate::app::{self, Config};
+use crate::app::{self, Config, ObjectSource};
 use crate::apply::bpf::AttachMode;
+use crate::watch::kube::Access;
 use anyhow::{Context, bail};
 use ringfence_keyring::PerPlane;
 use std::io::IsTerminal;
@@ -35,9 +36,7 @@ pub(super) fn run(arguments: Box<AgentArguments>) -> anyhow::Result<ExitCode> {
 }
 
 fn config(arguments: AgentArguments) -> anyhow::Result<Config> {
-    let Some(directory) = arguments.source.strip_prefix("dir:") else {
-        bail!("--source {}: not known; it is dir:PATH, a directory of manifests", arguments.source);
-    };
+    let source = source(&arguments)?;
     let [zero, one] = arguments.ports[..] else {
         bail!("--ports takes two ports, one for each plane");
     };
@@ -46,7 +45,7 @@ fn config(arguments: AgentArguments) -> anyhow::Result<Config> {
     }
     Ok(Config {
         node: arguments.node,
-        source: PathBuf::from(directory),
+        source,
         state_dir: arguments.state_dir,
         run_dir: arguments.run_dir,
         bpffs: arguments.bpffs,
@@ -67,6 +66,21 @@ fn config(arguments: AgentArguments) -> anyhow::Result<Config> {
         rotate_every: (!arguments.rotate_every.is_zero()).then_some(arguments.rotate_every),
         drain: DRAIN,
     })
+}
+
+fn source(arguments: &AgentArguments) -> anyhow::Result<ObjectSource> {
+    let AgentArguments { source, kubeconfig, context, .. } = arguments;
+    let access = Access { kubeconfig: kubeconfig.clone(), context: context.clone() };
+    match (source.as_str(), source.strip_prefix("dir:")) {
+        ("kube", _) => Ok(ObjectSource::Kube(access)),
+        (_, Some(_)) if access != Access::default() => {
+            bail!("--kubeconfig and --context say which API server: they need --source kube")
+        }
+        (_, Some(path)) => Ok(ObjectSource::Directory(PathBuf::from(path))),
+        _ => bail!(
+            "--source {source}: not known; it is kube, the API server, or dir:PATH, a directory of manifests"
+        ),
+    }
 }
 
 /// Logs to standard error: `info` and worse, unless RUST_LOG says otherwise.

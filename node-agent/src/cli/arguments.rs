@@ -77,9 +77,15 @@ pub(super) struct AgentArguments {
     /// Name of this node's Node object
     #[arg(long, env = "NODE_NAME")]
     pub(super) node: String,
-    /// Where objects come from: dir:PATH, a directory of manifests
+    /// Where objects come from: kube, the API server; dir:PATH, a directory of manifests
     #[arg(long)]
     pub(super) source: String,
+    /// With --source kube: a kubeconfig. Else, as kubectl: KUBECONFIG, ~/.kube/config, and in a pod its service account
+    #[arg(long, value_name = "PATH")]
+    pub(super) kubeconfig: Option<PathBuf>,
+    /// With --source kube: a context of the kubeconfig, instead of its current one
+    #[arg(long, value_name = "NAME")]
+    pub(super) context: Option<String>,
     /// Keys, attached pods, and what `guard` needs after a reboot
     #[arg(long, default_value = "/var/lib/ringfence")]
     pub(super) state_dir: PathBuf,

@@ -45,7 +45,9 @@ impl Place {
             }
         };
         let Some(path) = named.strip_prefix("dir:") else {
-            bail!("--source {named}: not known; it is dir:PATH, a directory of manifests");
+            bail!(
+                "--source {named}: keys are asked of a directory of manifests as yet, dir:PATH; of an API server: kubectl get ringfencenodes"
+            );
         };
         Ok(Self { source: PathBuf::from(path), agents })
     }

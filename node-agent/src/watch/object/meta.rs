@@ -15,7 +15,12 @@ pub(crate) struct Meta {
     pub(crate) created: String,
     pub(crate) labels: Labels,
     pub(crate) owner: Option<Owner>,
+    /// Of the mirror of a static pod: the UID that the kubelet, and so the CNI, knows the pod by.
+    pub(crate) mirror_of: Option<String>,
 }
+
+/// On the mirror of a static pod: the static pod's UID (k8s.io/kubernetes/pkg/kubelet/types).
+pub(crate) const MIRROR: &str = "kubernetes.io/config.mirror";
 
 /// The controller of an object, from `metadata.ownerReferences`.
 #[derive(Clone, PartialEq, Eq, PartialOrd, Ord, Debug)]
@@ -34,6 +39,8 @@ struct Wire {
     creation_timestamp: Option<String>,
     labels: Option<BTreeMap<String, Option<String>>>,
     owner_references: Option<Vec<OwnerWire>>,
+    /// But for one of them we do not read them, so they are not checked.
+    annotations: Option<Value>,
 }
 
 #[derive(Deserialize)]
@@ -77,6 +84,10 @@ pub(crate) fn read(object: &Value, namespaced: bool, rule: NameRule, f: &mut Fin
         uid: wire.uid.unwrap_or_default(),
         created: wire.creation_timestamp.unwrap_or_default(),
         labels: labels(&at.key("labels"), wire.labels.unwrap_or_default(), f),
+        mirror_of: wire
+            .annotations
+            .and_then(|all| Some(all.get(MIRROR)?.as_str()?.to_owned()))
+            .filter(|uid| !uid.is_empty()),
         owner: owner.and_then(|o| Some(Owner { kind: o.kind?, name: o.name? })),
     })
 }

@@ -33,7 +33,7 @@ pub(crate) use address::{address, overlap};
 pub(crate) use cluster::{NODE_LABELS, make_namespace};
 pub(crate) use endpoints::Endpoints;
 pub(crate) use kind::{Concern, concern};
-pub(crate) use meta::Owner;
+pub(crate) use meta::{MIRROR, Owner};
 pub(crate) use pod::PodObject;
 pub(crate) use service::ServiceObject;
 pub(crate) use slice::SERVICE_NAME;

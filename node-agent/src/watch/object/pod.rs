@@ -92,7 +92,8 @@ pub(super) fn read(base: &FieldPath<'_>, meta: Meta, object: &Value, f: &mut Fin
         owner: meta.owner,
         pod: Pod {
             name: meta.name,
-            uid: meta.uid,
+            // The kubelet runs a static pod under another UID than its mirror in the API has.
+            uid: meta.mirror_of.unwrap_or(meta.uid),
             labels: Arc::new(meta.labels),
             node: spec.node_name.filter(|n| !n.is_empty()),
             addresses: addresses(&status_at, status.pod_ips, status.pod_ip, f),

@@ -91,7 +91,14 @@ fn template_meta(at: &FieldPath<'_>, meta: &Meta, template: &Value, f: &mut Find
     let at = at.key("metadata");
     let wire: Wire = f.decode_or_default(&at, template.get("metadata"))?;
     let labels = meta::labels(&at.key("labels"), wire.labels.unwrap_or_default(), f);
-    Some(Meta { name: meta.name.clone(), uid: String::new(), created: String::new(), labels, owner: None })
+    Some(Meta {
+        name: meta.name.clone(),
+        uid: String::new(),
+        created: String::new(),
+        labels,
+        owner: None,
+        mirror_of: None,
+    })
 }
 
 /// Workloads of apps/v1 must select the pods they make.

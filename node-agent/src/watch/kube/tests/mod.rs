@@ -1,0 +1,5 @@
+mod decoding;
+mod fake;
+mod following;
+mod lines;
+mod writing;
