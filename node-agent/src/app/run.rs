@@ -1,4 +1,5 @@
 //! Constructing the agent.
+use super::archive::Archive;
 use super::board::Board;
 use super::enforce::Enforcer;
 use super::index::{self, Known};
@@ -50,6 +51,7 @@ pub async fn run(config: Config) -> Result<(), AppError> {
         }
     });
     let (send_batch, batches) = mpsc::channel(16);
+    let (send_known, known) = watch::channel(Known::default());
     let board = match &config.source {
         ObjectSource::Directory(path) => {
             let source = directory::Source::new(path);
@@ -59,11 +61,14 @@ pub async fn run(config: Config) -> Result<(), AppError> {
         ObjectSource::Kube(access) => {
             let server = access.server().await?;
             tracing::info!(server = server.name(), "objects come from the API server");
-            tasks.spawn("source", kube::follow(server.clone(), send_batch, tasks.stop()));
+            let archive = Archive::of(&config.state_dir, &config.node);
+            let archive = archive.map_err(system("learn which boot this is"))?;
+            let fallback = archive.fallback();
+            tasks.spawn("source", kube::follow(server.clone(), send_batch, fallback, tasks.stop()));
+            tasks.spawn("archive", archive.keep(known.clone(), tasks.stop()));
             Board::api(server)
         }
     };
-    let (send_known, known) = watch::channel(Known::default());
     tasks.spawn("index", index::run(batches, send_known, tasks.stop()));
     let changed = Arc::new(Notify::new());
     tasks.spawn("kernel", kernel::listen(changed.clone(), tasks.stop()));
