@@ -60,7 +60,7 @@ impl Agent {
         let server = access.server().await?;
         let (send, updates) = mpsc::channel(16);
         let stop = CancellationToken::new();
-        tokio::spawn(follow(server.clone(), send, stop.clone()));
+        tokio::spawn(follow(server.clone(), send, None, stop.clone()));
         Ok(Self { server, updates, index: Index::default(), said: Vec::new(), stop })
     }
 

@@ -3,6 +3,7 @@
 //! | task | does |
 //! |---|---|
 //! | `source` | follows the source of objects |
+//! | `archive` | keeps on disk what is known, for a reboot while the API server is away |
 //! | `index` | owns the desired state: takes updates in, gives snapshots out |
 //! | `kernel` | listens to what others change in the kernel |
 //! | `control` | answers CNI plugin and command line |
@@ -10,6 +11,7 @@
 //! | `reconcile` | owns all state of the kernel, and this node's part in the rotation of keys: compiles, plans, applies |
 
 mod answer;
+mod archive;
 mod board;
 mod calls;
 mod carry;
@@ -37,6 +39,7 @@ mod stamp;
 mod tell;
 #[cfg(test)]
 mod tests;
+mod traits;
 mod troubles;
 
 pub use clock::rfc3339;

@@ -1,4 +1,5 @@
 //! Constructing the agent.
+use super::archive::Archive;
 use super::board::Board;
 use super::enforce::Enforcer;
 use super::index::{self, Known};
@@ -14,7 +15,7 @@ use crate::endpoint::Registry;
 use crate::readiness::Readiness;
 use crate::task::Tasks;
 use crate::watch::{directory, kube};
-use crate::words::{self, Addressees};
+use crate::words::{self, Addressees, Refused};
 use nix::fcntl::{Flock, FlockArg};
 use std::fs::{DirBuilder, File};
 use std::io;
@@ -50,6 +51,7 @@ pub async fn run(config: Config) -> Result<(), AppError> {
         }
     });
     let (send_batch, batches) = mpsc::channel(16);
+    let (send_known, known) = watch::channel(Known::default());
     let board = match &config.source {
         ObjectSource::Directory(path) => {
             let source = directory::Source::new(path);
@@ -59,11 +61,14 @@ pub async fn run(config: Config) -> Result<(), AppError> {
         ObjectSource::Kube(access) => {
             let server = access.server().await?;
             tracing::info!(server = server.name(), "objects come from the API server");
-            tasks.spawn("source", kube::follow(server.clone(), send_batch, tasks.stop()));
+            let archive = Archive::of(&config.state_dir, &config.node);
+            let archive = archive.map_err(system("learn which boot this is"))?;
+            let fallback = archive.fallback();
+            tasks.spawn("source", kube::follow(server.clone(), send_batch, fallback, tasks.stop()));
+            tasks.spawn("archive", archive.keep(known.clone(), tasks.stop()));
             Board::api(server)
         }
     };
-    let (send_known, known) = watch::channel(Known::default());
     tasks.spawn("index", index::run(batches, send_known, tasks.stop()));
     let changed = Arc::new(Notify::new());
     tasks.spawn("kernel", kernel::listen(changed.clone(), tasks.stop()));
@@ -73,8 +78,9 @@ pub async fn run(config: Config) -> Result<(), AppError> {
     let (commands, said) = mpsc::channel(WORDS);
     let (book, addressees) = watch::channel(Arc::new(Addressees::default()));
     let (send_word, words) = mpsc::channel(WORDS);
-    tasks.spawn("words", words::run(said, addressees, send_word, tasks.stop()));
-    let courier = Courier { commands, book, heard: Vec::new() };
+    let (count, refused) = watch::channel(Refused::default());
+    tasks.spawn("words", words::run(said, addressees, send_word, count, tasks.stop()));
+    let courier = Courier { commands, book, heard: Vec::new(), refused };
     let reconciler = reconciler(config.clone(), netlink, courier, board).await?;
     let inputs = Inputs { known, calls, words, kernel: changed, stop: tasks.stop() };
     tasks.spawn("reconcile", reconciler.run(inputs));

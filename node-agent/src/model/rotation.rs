@@ -6,7 +6,7 @@ use serde::{Deserialize, Serialize};
 pub const MESH: &str = "mesh";
 
 /// The mesh's epoch (RingfenceMesh). Absent: epoch 0.
-#[derive(Clone, Copy, PartialEq, Eq, Debug, Default)]
+#[derive(Clone, Copy, PartialEq, Eq, Debug, Default, Serialize, Deserialize)]
 pub struct MeshEpoch {
     /// The epoch.
     pub epoch: Epoch,

@@ -5,11 +5,12 @@ use crate::model::{
     RotationRequest, Service, SourceVersion,
 };
 use ringfence_keyring::Publication;
+use serde::{Deserialize, Serialize};
 use serde_json::Value;
 use std::sync::Arc;
 
 /// An object of any watched kind.
-#[derive(Clone, PartialEq, Debug)]
+#[derive(Clone, PartialEq, Debug, Serialize, Deserialize)]
 pub enum Object {
     /// A namespace.
     Namespace(Arc<Namespace>),

@@ -17,7 +17,7 @@ const BOOT: &str = "/proc/sys/kernel/random/boot_id";
 
 /// The file cannot be used.
 #[derive(Debug, thiserror::Error)]
-pub(in crate::app) enum ArchiveError {
+pub(super) enum ArchiveError {
     /// The operating system refused something.
     #[error("cannot {operation} {}: {source}", path.display())]
     Io { operation: &'static str, path: PathBuf, source: io::Error },
@@ -50,14 +50,9 @@ impl Archive {
     /// That in a state directory.
     ///
     /// # Errors
-    /// [`ArchiveError::Io`] if it cannot be said which boot this is.
-    pub(in crate::app) fn of(state_dir: &Path, node: &str) -> Result<Self, ArchiveError> {
-        let boot = std::fs::read_to_string(BOOT).map_err(|source| ArchiveError::Io {
-            operation: "read",
-            path: BOOT.into(),
-            source,
-        })?;
-        Ok(Self::during(boot.trim(), state_dir, node))
+    /// If the kernel does not say which boot this is.
+    pub(in crate::app) fn of(state_dir: &Path, node: &str) -> io::Result<Self> {
+        Ok(Self::during(std::fs::read_to_string(BOOT)?.trim(), state_dir, node))
     }
 
     pub(super) fn during(boot: &str, state_dir: &Path, node: &str) -> Self {

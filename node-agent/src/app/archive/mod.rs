@@ -8,7 +8,7 @@ mod file;
 #[cfg(test)]
 mod tests;
 
-pub(super) use file::{Archive, ArchiveError};
+pub(super) use file::Archive;
 
 use super::index::Known;
 use crate::watch::kube::Fallback;

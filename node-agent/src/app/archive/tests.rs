@@ -128,7 +128,11 @@ fn during_the_same_boot_the_kernel_knows_better() {
     let place = TempDir::new().unwrap();
     archive("monday", place.path()).write(&read()).unwrap();
     assert_eq!(archive("monday", place.path()).read().unwrap(), None);
-    assert_eq!(archive("monday", TempDir::new().unwrap().path()).read().unwrap(), None, "nor is there always one");
+    assert_eq!(
+        archive("monday", TempDir::new().unwrap().path()).read().unwrap(),
+        None,
+        "nor is there always one"
+    );
 }
 
 #[test]

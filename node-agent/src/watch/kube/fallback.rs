@@ -31,7 +31,10 @@ impl First {
         if *heard {
             return;
         }
-        tracing::warn!(objects = objects.len(), "no word of the API server: starting from what was known last");
+        tracing::warn!(
+            objects = objects.len(),
+            "no word of the API server: starting from what was known last"
+        );
         let applied = |object| Update::Applied { object, origin: None, problems: Vec::new() };
         let batch = objects.into_iter().map(applied).chain(Kind::ALL.map(Update::Synced));
         // Nobody listens any more: the agent stops.

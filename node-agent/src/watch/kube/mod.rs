@@ -15,6 +15,7 @@ mod access;
 mod backoff;
 mod error;
 mod event;
+mod fallback;
 mod fields;
 mod health;
 mod keep;
@@ -30,6 +31,7 @@ mod write;
 
 pub use access::Access;
 pub use error::{AccessError, ApiError};
+pub use fallback::Fallback;
 pub use server::Server;
 pub use task::follow;
 pub use write::{publish, raise, report};

@@ -2,6 +2,7 @@
 use super::backoff::{Backoff, spread};
 use super::error::ApiError;
 use super::event::{self, Event};
+use super::fallback::First;
 use super::health::{Closed, Health};
 use super::lines::Lines;
 use super::server::Server;
@@ -26,6 +27,7 @@ pub(super) struct Reflector {
     pub(super) kind: Kind,
     pub(super) updates: mpsc::Sender<Batch>,
     pub(super) health: Arc<Health>,
+    pub(super) first: Arc<First>,
 }
 
 /// Why something ended.
@@ -79,13 +81,13 @@ impl Reflector {
     /// Lists everything, page by page; what was known and is not named any more is gone at the end. The version that the
     /// list is of.
     async fn list(&self) -> Result<String, End> {
-        self.send(vec![Update::Restarted(self.kind)]).await?;
-        let mut more = None;
+        let (mut more, mut batch) = (None, vec![Update::Restarted(self.kind)]);
         loop {
             let page = self.server.list(self.kind, more.as_deref()).await?;
-            let mut batch = page.batch;
+            self.first.heard().await;
+            batch.extend(page.batch);
             if page.more.is_some() {
-                self.send(batch).await?;
+                self.send(std::mem::take(&mut batch)).await?;
                 more = page.more;
                 continue;
             }

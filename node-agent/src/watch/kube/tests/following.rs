@@ -1,8 +1,8 @@
-use super::super::{follow, request};
+use super::super::{Fallback, follow, request};
 use super::fake::Fake;
 use crate::desired::{Index, Snapshot};
 use crate::model::ObjectName;
-use crate::watch::{Batch, Kind, Update};
+use crate::watch::{Batch, Kind, Object, Update, decode};
 use serde_json::{Value, json};
 use std::sync::Arc;
 use std::time::Duration;
@@ -31,9 +31,13 @@ struct Agent {
 
 impl Agent {
     fn start(fake: &Fake) -> Self {
+        Self::start_from(fake, None)
+    }
+
+    fn start_from(fake: &Fake, fallback: Option<Fallback>) -> Self {
         let (send, updates) = mpsc::channel(16);
         let stop = CancellationToken::new();
-        tokio::spawn(follow(fake.server(), send, stop.clone()));
+        tokio::spawn(follow(fake.server(), send, fallback, stop.clone()));
         Self { fake: fake.clone(), updates, index: Index::default(), said: Vec::new(), stop }
     }
 
@@ -186,4 +190,38 @@ async fn an_agent_whose_rights_were_taken_says_which_and_keeps_what_it_knows() {
     let problem = agent.index.problems()[0].to_string();
     assert!(problem.contains("Pod") && problem.contains("manifests/rbac"), "{problem}");
     assert_eq!(agent.app("web").as_deref(), Some("old"));
+}
+
+/// What was known of a pod once.
+fn once(name: &str, after: Duration) -> Option<Fallback> {
+    let Some(Update::Applied { object, .. }) = decode(Kind::Pod, &pod(name, "once"), "api") else { panic!() };
+    let objects: Vec<Object> = vec![object];
+    Some(Fallback { objects, after })
+}
+
+#[tokio::test]
+async fn without_word_of_the_api_server_it_starts_from_what_was_known_once() {
+    let fake = Fake::default();
+    fake.put(&pods(), pod("web", "now"));
+    fake.away(true);
+    let mut agent = Agent::start_from(&fake, once("former", Duration::from_millis(50)));
+    agent.until("something is known", |agent| agent.index.waiting_for().is_empty()).await;
+    assert_eq!(agent.app("former").as_deref(), Some("once"));
+    agent.until("it is said that this is all", |agent| !agent.index.problems().is_empty()).await;
+    fake.away(false);
+    agent.until("the API server is heard", |agent| agent.app("web").is_some()).await;
+    agent.until("what is no more is gone", |agent| agent.app("former").is_none()).await;
+}
+
+#[tokio::test]
+async fn what_was_known_once_is_nothing_beside_what_the_api_server_says() {
+    let fake = Fake::default();
+    fake.put(&pods(), pod("web", "now"));
+    fake.forbid(Some(&request::path(Kind::RingfenceMesh)));
+    let mut agent = Agent::start_from(&fake, once("former", Duration::from_millis(300)));
+    agent.until("all but one kind have synced", |agent| agent.index.waiting_for().len() == 1).await;
+    tokio::time::sleep(Duration::from_millis(600)).await;
+    fake.forbid(None);
+    agent.until("all have", |agent| agent.index.waiting_for().is_empty()).await;
+    assert!(agent.app("web").is_some() && agent.app("former").is_none());
 }
