@@ -1,5 +1,5 @@
 //! A node that has one family less than the cluster.
-use anyhow::Result;
+use anyhow::{Result, ensure};
 use ringfence_integration::lab::{Lab, eventually, manifest};
 use std::time::Duration;
 
@@ -17,5 +17,11 @@ fn a_node_that_has_lost_ipv6_goes_on_over_ipv4() -> Result<()> {
             lab.succeeds("talk/a1", &format!("ping -n -q -c 1 -W 1 {address}"))
         })?;
     }
+    // Nor do keys wait for routes that cannot be made: they are named.
+    lab.rotate(&[])?;
+    let unmade = lab.status("node1")?.mesh.rotation.unmade;
+    ensure!(unmade.iter().any(|route| route.contains("fd00:")), "{unmade:?}");
+    let said = lab.keys(&["status"])?;
+    ensure!(said.lines().any(|line| line.contains("node1") && line.contains("route to")), "{said}");
     Ok(())
 }

@@ -8,6 +8,11 @@ fn one_rotation_under_all_sorts_of_traffic_loses_nothing() -> Result<()> {
 }
 
 #[test]
+fn nodes_that_have_ipv6_alone_rotate() -> Result<()> {
+    rotation::of_ipv6_alone()
+}
+
+#[test]
 fn one_nodes_keys_and_fresh_ones_are_rotated_without_loss() -> Result<()> {
     rotation::of_one_and_fresh()
 }

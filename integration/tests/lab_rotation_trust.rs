@@ -8,6 +8,11 @@ fn a_revoked_node_is_cut_within_a_second_and_stays_so_until_it_is_admitted() -> 
 }
 
 #[test]
+fn who_speaks_as_a_nodes_agent_without_its_key_is_not_believed_and_holds_nothing_up() -> Result<()> {
+    rotation::forged::words()
+}
+
+#[test]
 fn publications_that_cannot_be_are_named_and_cut_nobody() -> Result<()> {
     rotation::bad::publications()
 }

@@ -5,6 +5,10 @@
 //! written anew as a whole, is consistent in itself: that shows only against *anchors*, the [`Head`]s (number and hash of
 //! the last line) which the node published and its peers keep. Without them a log is *unanchored*, not intact.
 //!
+//! A log is a file, and so many older ones ([`Size`]) beside it: a new file begins with a line that says so and names the
+//! hash of the last line of the one before. When there are too many the oldest goes, and the log *begins at* a greater number.
+//! That it does not begin so for another reason shows by that line, and by how many files there are.
+//!
 //! Lines name fingerprints and epochs, never keys.
 //!
 //! | module | concern |
@@ -12,13 +16,16 @@
 //! | `entry` | what is said, and its line |
 //! | `verify` | what is wrong with a file |
 //! | `log` | appending, synced; a line that a crash tore |
+//! | `segments` | the files of one log |
 
 mod entry;
 mod log;
+mod segments;
 #[cfg(test)]
 mod tests;
 mod verify;
 
 pub use entry::{Entry, Head, KeyEvent};
 pub use log::{AuditError, AuditLog};
+pub use segments::{Size, read};
 pub use verify::{Anchor, Problem, Verdict, verify};

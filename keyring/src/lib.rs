@@ -13,6 +13,7 @@
 //! | [`epoch`] | the numbers of keys, which alternate between the planes |
 //! | [`store`] | private keys on disk: atomic, synced, never overwritten, refused when damaged or exposed |
 //! | [`publication`] | what a node tells its peers: public keys, epochs, ports, underlay addresses |
+//! | [`pair`] | what proves a message to be of the node that has a key |
 //! | [`audit`] | what became of keys, as lines chained by hash |
 //! | [`rotation`] | from one epoch to the next: a pure state machine `(state, now, event) -> (state, actions)` |
 //!
@@ -24,6 +25,7 @@
 pub mod audit;
 pub mod epoch;
 pub mod key;
+pub mod pair;
 pub mod plane;
 pub mod publication;
 pub mod rotation;
@@ -31,6 +33,7 @@ pub mod store;
 
 pub use epoch::{Epoch, EpochError};
 pub use key::{KeyError, PresharedKey, PrivateKey, PublicKey, RandomnessError};
+pub use pair::PairKey;
 pub use plane::{PerPlane, Plane, UnknownPlane};
 pub use publication::{Progress, Publication, PublicationError, PublishedPlane};
 pub use store::{KeyStore, PlaneKey, PlaneKeys, StoreError};

@@ -14,6 +14,7 @@
 //! | `raise` | the mesh's epoch |
 //! | `turn` | one node's keys, idle keys |
 //! | `accept` | whose publications are believed |
+//! | `heed` | peers that saw newer publications of this node |
 //! | `revoke` | nodes cut off |
 //! | `start` | restarts, restored disks and objects |
 //! | `record` | what survives a restart |
@@ -21,6 +22,7 @@
 mod accept;
 mod action;
 mod event;
+mod heed;
 mod mistake;
 mod moment;
 mod pairs;

@@ -8,7 +8,7 @@ use std::os::unix::fs::FileExt;
 use std::sync::mpsc;
 use std::thread;
 
-use ringfence_keyring::{Epoch, KeyStore, Plane, PlaneKeys, PresharedKey, PrivateKey};
+use ringfence_keyring::{Epoch, KeyStore, PairKey, Plane, PlaneKeys, PresharedKey, PrivateKey};
 use zeroize::{Zeroize, Zeroizing};
 
 const MASK: u8 = 0x5a;
@@ -166,6 +166,15 @@ fn keys_leave_no_trace_in_memory_once_dropped() {
     after(
         || sought_in(&store.load_or_create(Epoch::ZERO).unwrap(), "loaded"),
         |sought| assert_eq!(found(sought), [""; 0], "on the stack that read them"),
+    );
+    after(
+        || {
+            let keys = store.load_or_create(Epoch::ZERO).unwrap();
+            let pair = PairKey::new(keys.get(Plane::Zero), keys.get(Plane::One).public());
+            std::hint::black_box(pair.tag(&[b"anything"]));
+            sought_in(&keys, "agreed")
+        },
+        |sought| assert_eq!(found(sought), [""; 0], "on the stack that agreed on a secret with them"),
     );
     after(
         || sought_in(&store.remake(Epoch::ZERO).unwrap(), "remade"),

@@ -30,7 +30,7 @@ use std::net::SocketAddr;
 use std::path::{Path, PathBuf};
 use std::process::ExitCode;
 
-use anyhow::{Context, Result};
+use anyhow::{Context, Result, bail};
 use clap::{Parser, ValueEnum};
 
 use machine::Machine;
@@ -122,18 +122,30 @@ fn measure(args: &Args) -> Result<()> {
         pin::to_one_core()?;
         return packets::profile(contender, Path::new(ours::PINS));
     }
-    let mut sections = Vec::new();
+    let (mut sections, mut measured, mut failed) = (Vec::new(), Vec::new(), Vec::new());
     for name in names {
         println!("== {name:?}");
-        let section = run(*name, args)?;
-        println!("{section}");
-        sections.push(section);
+        match run(*name, args) {
+            Ok(section) => {
+                println!("{section}");
+                sections.push(section);
+                measured.push(*name);
+            }
+            // What the others take many minutes to measure is not lost by it.
+            Err(error) => {
+                eprintln!("error: {name:?}: {error:#}");
+                failed.push(format!("{name:?}").to_lowercase());
+            }
+        }
     }
-    let summary = summary(&machine, args.quick, names, &sections)?;
+    let summary = summary(&machine, args.quick, &measured, &sections)?;
     println!("{summary}");
     if let Some(path) = &args.write {
         let document = sections.iter().fold(summary, |text, section| format!("{text}\n{section}"));
         std::fs::write(path, document).with_context(|| format!("writing {}", path.display()))?;
+    }
+    if !failed.is_empty() {
+        bail!("could not be measured, for the reasons above: {}", failed.join(", "));
     }
     Ok(())
 }

@@ -74,6 +74,11 @@ pub enum KeyEvent {
         /// What it published.
         head: Head,
     },
+    /// A new file begins, which goes on where the one before ended.
+    Continued {
+        /// How many files came before it.
+        before: u64,
+    },
     /// The agent found its log's last line torn by a crash, and took it off.
     Torn {
         /// How long the rest was, bytes.

@@ -6,6 +6,9 @@ mod verify;
 use super::*;
 use crate::{Epoch, Plane};
 
+/// Nothing is set aside.
+const SIZE: Size = Size::AGENT;
+
 fn entry(number: u64) -> Entry {
     let epoch = Epoch::new(number).unwrap();
     let key = format!("{number:016x}");

@@ -2,7 +2,8 @@
 
 use std::collections::BTreeMap;
 
-use super::entry::{Head, Line, NOTHING, read};
+use super::entry::{Head, KeyEvent, Line, NOTHING, read};
+use super::segments::Size;
 
 /// A head of the log, as somebody else keeps it.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -88,6 +89,8 @@ pub enum Problem {
 /// The outcome.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Verdict {
+    /// The number it begins at: 1, or what follows files that were removed because there were too many.
+    pub begins: u64,
     /// Where the log ends, as far as it can be read.
     pub head: Head,
     /// What is wrong, in the order of the file, then of the anchors.
@@ -110,21 +113,28 @@ struct Read {
     number: u64,
     previous: String,
     hash: String,
+    /// It begins a file after so many others.
+    continues: Option<u64>,
 }
 
-/// Looks at the whole text of a log, and at what others keep of it.
+/// Looks at the whole text of a log ([`read`](super::read)) of which `size` says how much is kept, and at what others keep
+/// of it.
 #[must_use]
-pub fn verify(text: &[u8], anchors: &[Anchor]) -> Verdict {
+pub fn verify(text: &[u8], size: Size, anchors: &[Anchor]) -> Verdict {
     let mut problems = Vec::new();
     let lines = lines(text, &mut problems);
     let places: BTreeMap<u64, usize> = lines.iter().map(|read| (read.number, read.line)).collect();
-    let mut expected = 1;
+    let begins =
+        if has_lost_files_only(&lines, size) { lines.first().map_or(1, |first| first.number) } else { 1 };
+    let mut expected = begins;
     let mut before: Option<&Read> = None;
     for read in &lines {
         if read.number > expected && !(expected..read.number).any(|number| places.contains_key(&number)) {
             problems.push(Problem::Removed { line: read.line, first: expected, last: read.number - 1 });
         } else if read.number != expected {
             problems.push(Problem::OutOfPlace { line: read.line, number: read.number });
+        } else if before.is_none() && begins > 1 {
+            // What it followed is gone.
         } else if read.previous != before.map_or(NOTHING, |before| &before.hash) {
             // An edit that shows by itself is not called a second time.
             match before {
@@ -142,7 +152,15 @@ pub fn verify(text: &[u8], anchors: &[Anchor]) -> Verdict {
         lines.last().map_or_else(Head::empty, |last| Head { number: last.number, hash: last.hash.clone() });
     problems.sort_by_key(place);
     let anchored = compare(&lines, &head, anchors, &mut problems);
-    Verdict { head, problems, anchored }
+    Verdict { begins, head, problems, anchored }
+}
+
+/// Whether a log that does not begin at 1 begins as one does whose oldest files were removed: with a file, and with as many
+/// full ones as are kept.
+fn has_lost_files_only(lines: &[Read], size: Size) -> bool {
+    let first = lines.first().and_then(|first| first.continues);
+    let last = lines.iter().rev().find_map(|read| read.continues);
+    first.zip(last).is_some_and(|(first, last)| last.saturating_sub(first) >= size.files as u64)
 }
 
 fn lines(text: &[u8], problems: &mut Vec<Problem>) -> Vec<Read> {
@@ -153,14 +171,18 @@ fn lines(text: &[u8], problems: &mut Vec<Problem>) -> Vec<Read> {
             problems.push(Problem::Torn { line });
             break;
         };
-        let Some((Line { number, previous, .. }, hash, sound)) = read(part) else {
+        let Some((Line { number, previous, entry }, hash, sound)) = read(part) else {
             problems.push(Problem::NoLine { line });
             continue;
         };
         if !sound {
             problems.push(Problem::Edited { line, number });
         }
-        lines.push(Read { line, number, previous, hash });
+        let continues = match entry.event {
+            KeyEvent::Continued { before } => Some(before),
+            _ => None,
+        };
+        lines.push(Read { line, number, previous, hash, continues });
     }
     lines
 }

@@ -2,7 +2,7 @@
 
 use std::fmt;
 
-use x25519_dalek::StaticSecret;
+use x25519_dalek::{SharedSecret, StaticSecret};
 use zeroize::{ZeroizeOnDrop, Zeroizing};
 
 use super::secret::SecretBytes;
@@ -66,6 +66,12 @@ impl PrivateKey {
     #[must_use]
     pub fn expose_base64(&self) -> Zeroizing<String> {
         self.secret.to_base64()
+    }
+
+    /// X25519 with another node's public key (RFC 7748 §6.1). It is not all zero, for no public key is of small order.
+    pub(crate) fn agree(&self, theirs: PublicKey) -> SharedSecret {
+        let scalar = StaticSecret::from(*self.secret.bytes());
+        scalar.diffie_hellman(&x25519_dalek::PublicKey::from(*theirs.as_bytes()))
     }
 
     fn clamped(mut secret: SecretBytes) -> Result<PrivateKey, KeyError> {

@@ -11,9 +11,6 @@ use super::state::{Peer, State};
 use crate::key::PublicKey;
 use crate::plane::PerPlane;
 
-/// A serial that grows by more than this at once is nobody's honest one.
-const MAX_LEAP: u64 = 1 << 20;
-
 impl State {
     pub(super) fn joined(&mut self, now: Moment, node: NodeName, uid: NodeUid, actions: &mut Vec<Action>) {
         if node == self.me || self.peers.get(&node).is_some_and(|peer| peer.uid == uid) {
@@ -22,7 +19,7 @@ impl State {
         if let Some(old) = self.peers.get(&node).map(|peer| peer.uid.clone()) {
             self.left(&node, &old, actions);
         }
-        self.record.peers.insert(node.clone(), Known { uid: uid.clone(), serial: 0 });
+        self.record.peers.insert(node.clone(), Known::new(uid.clone()));
         self.unsaved = true;
         self.peers.insert(node, Peer::new(uid, now));
     }
@@ -34,7 +31,10 @@ impl State {
         self.detach(node, actions);
         self.peers.remove(node);
         self.pending.remove(node);
-        self.record.peers.remove(node);
+        if let Some(known) = self.record.peers.remove(node) {
+            known.keys.iter().for_each(|key| drop(self.owners.remove(key)));
+        }
+        self.heeded.remove(node);
         self.outdated.remove(node);
         self.unsaved = true;
         self.hold(node);
@@ -50,8 +50,6 @@ impl State {
         if peer.sending.take().is_some() {
             actions.push(Action::RemoveRoute { peer: node.clone() });
         }
-        let keys: Vec<PublicKey> = peer.published.iter().flat_map(|published| published.keys()).collect();
-        keys.iter().for_each(|key| drop(self.owners.remove(key)));
         (peer.published, peer.proven, peer.told) = (None, false, None);
         (peer.off, peer.probing) = (PerPlane::default(), PerPlane::default());
         self.hold(node);
@@ -69,18 +67,17 @@ impl State {
             }
             return;
         }
-        if let Some(known) = self.record.peers.get_mut(&node)
-            && known.serial != published.serial
-        {
-            known.serial = published.serial;
-            self.unsaved = true;
-        }
-        let seen = published.outdated.get(&self.me).copied().unwrap_or(0);
-        if let Some(peer) = self.peers.get_mut(&node) {
-            for key in peer.published.iter().flat_map(|before| before.keys()) {
-                self.owners.remove(&key);
+        if let Some(known) = self.record.peers.get_mut(&node) {
+            let keys = published.keys().collect();
+            if (known.serial, &known.keys) != (published.serial, &keys) {
+                let before = std::mem::replace(&mut known.keys, keys);
+                before.iter().for_each(|key| drop(self.owners.remove(key)));
+                self.owners.extend(published.keys().map(|key| (key, node.clone())));
+                known.serial = published.serial;
+                self.unsaved = true;
             }
-            self.owners.extend(published.keys().map(|key| (key, node.clone())));
+        }
+        if let Some(peer) = self.peers.get_mut(&node) {
             peer.published = Some(published);
             peer.stale_since = None;
         }
@@ -88,10 +85,7 @@ impl State {
             self.publish(actions);
         }
         self.attend(&node, actions);
-        if seen > self.record.serial && seen - self.record.serial <= MAX_LEAP && !self.record.remaking {
-            self.record.serial = seen;
-            self.remake(Remake::PeersSawNewer, actions);
-        }
+        self.heed(now, actions);
     }
 
     /// Whether a publication is news that may be believed. `Err(None)`: it is known already.
@@ -102,7 +96,7 @@ impl State {
         actions: &mut Vec<Action>,
     ) -> Result<(), Option<Refusal>> {
         let uid = &published.uid;
-        if self.record.is_revoked(uid) {
+        if self.record.is_revoked(&published.node, uid) {
             return Err(Some(Refusal::Revoked { uid: uid.to_string() }));
         }
         let known = self.record.peers.get(&published.node).filter(|known| known.uid == *uid).cloned();
@@ -133,24 +127,23 @@ impl State {
         self.foreign_key(published).map_or(Ok(()), |refusal| Err(Some(refusal)))
     }
 
-    /// A key that somebody else had first.
+    /// A key that somebody else had first, or that was revoked with its node.
     fn foreign_key(&self, published: &Published) -> Option<Refusal> {
-        let foreign = |key: &PublicKey| {
-            if self.record.keys.iter().any(|(_, own)| own.is_some_and(|own| own.public == *key)) {
-                return Some(self.me.clone());
+        let foreign = |key: PublicKey| {
+            let fingerprint = key.fingerprint();
+            let owner = if self.record.keys.iter().any(|(_, own)| own.is_some_and(|own| own.public == key)) {
+                Some(&self.me)
+            } else {
+                self.owners.get(&key).filter(|owner| **owner != published.node)
+            };
+            if let Some(owner) = owner {
+                return Some(Refusal::ForeignKey { fingerprint, owner: owner.to_string() });
             }
-            let judged = self.record.judged.values().find(|judgement| {
-                judgement.revoked && judgement.node != published.node && judgement.keys.contains(key)
-            });
-            if let Some(judged) = judged {
-                return Some(judged.node.clone());
-            }
-            self.owners.get(key).filter(|owner| **owner != published.node).cloned()
+            let mut revoked = self.record.judged.values().filter(|judgement| judgement.revoked);
+            let owner = revoked.find(|judgement| judgement.keys.contains(&key))?.node.to_string();
+            Some(Refusal::RevokedKey { fingerprint, owner })
         };
-        published.keys().find_map(|key| {
-            let owner = foreign(&key)?.to_string();
-            Some(Refusal::ForeignKey { fingerprint: key.fingerprint(), owner })
-        })
+        published.keys().find_map(foreign)
     }
 
     /// Our own object: what is there must be what we wrote last.

@@ -137,6 +137,14 @@ pub enum Report {
     Revoked(NodeName),
     /// It may come back.
     Admitted(NodeName),
+    /// Some peers say for long that they saw newer publications of this node than it knows of, and most do not. It goes
+    /// on with its keys, under a number that those believe.
+    Doubted {
+        /// Those who say so.
+        by: Vec<NodeName>,
+        /// The greatest number named.
+        seen: u64,
+    },
     /// The mesh's object named a lower epoch than the one it had reached.
     EpochWentBack {
         /// What it said.
@@ -181,6 +189,14 @@ pub enum Refusal {
         /// As people compare them.
         fingerprint: String,
         /// The node that had it first.
+        owner: String,
+    },
+    /// A key that a revoked node had.
+    #[error("its key {fingerprint} is one that {owner} had when it was revoked")]
+    RevokedKey {
+        /// As people compare them.
+        fingerprint: String,
+        /// The node that was revoked.
         owner: String,
     },
     /// An epoch too far ahead to be believed.

@@ -77,7 +77,7 @@ impl State {
     /// Whether a peer is known to have published, and what it published has not been read since the start.
     pub(super) fn is_unread(&self, name: &NodeName, peer: &Peer) -> bool {
         let known = self.record.peers.get(name).is_some_and(|known| known.serial > 0);
-        known && peer.published.is_none() && !self.record.is_revoked(&peer.uid)
+        known && peer.published.is_none() && !self.record.is_revoked(name, &peer.uid)
     }
 }
 

@@ -55,6 +55,9 @@ pub struct Known {
     pub uid: NodeUid,
     /// Of its newest publication; 0 if none was read.
     pub serial: u64,
+    /// The keys there: nobody else may show them. Empty in what older versions wrote.
+    #[serde(default, skip_serializing_if = "BTreeSet::is_empty")]
+    pub keys: BTreeSet<PublicKey>,
 }
 
 /// A revocation, or its end.
@@ -63,7 +66,7 @@ pub struct Known {
 pub struct Judgement {
     /// The node's name.
     pub node: NodeName,
-    /// The greatest number read.
+    /// The greatest number read. Of judgements about different UIDs of one name, the one with the greatest holds for the name.
     pub number: u64,
     /// Revoked, or admitted again.
     pub revoked: bool,
@@ -116,7 +119,7 @@ impl Record {
         (keys, serial): (PerPlane<OwnKey>, u64),
         peers: impl IntoIterator<Item = (NodeName, NodeUid)>,
     ) -> Record {
-        let known = |(name, uid)| (name, Known { uid, serial: 0 });
+        let known = |(name, uid)| (name, Known::new(uid));
         Record {
             serial,
             keys: keys.map(|_, key| Some(key)),
@@ -146,9 +149,26 @@ impl Record {
         Ok(serde_json::to_string(self)? + "\n")
     }
 
-    /// Whether this UID is revoked.
+    /// Whether a node is revoked: its UID, or its name by what was said of it last, so that a Node object made anew brings
+    /// nobody back.
     #[must_use]
-    pub fn is_revoked(&self, uid: &str) -> bool {
-        self.judged.get(uid).is_some_and(|judgement| judgement.revoked)
+    pub fn is_revoked(&self, node: &str, uid: &str) -> bool {
+        let of_uid = self.judged.get(uid).is_some_and(|judgement| judgement.revoked);
+        of_uid || self.last_judgement(node).is_some_and(|(_, judgement)| judgement.revoked)
+    }
+
+    /// What was said last of the nodes that bore this name, with the UID it was said of.
+    #[must_use]
+    pub fn last_judgement(&self, node: &str) -> Option<(&NodeUid, &Judgement)> {
+        let of_name = self.judged.iter().filter(|(_, judgement)| *judgement.node == *node);
+        of_name.max_by_key(|(_, judgement)| (judgement.number, judgement.revoked))
+    }
+}
+
+impl Known {
+    /// Of a peer of which nothing was read yet.
+    #[must_use]
+    pub fn new(uid: NodeUid) -> Known {
+        Known { uid, serial: 0, keys: BTreeSet::new() }
     }
 }

@@ -115,6 +115,7 @@ impl State {
         let active = self.record.mesh.plane();
         actions.push(Action::Report(Report::Remade(why)));
         self.unsaved = true;
+        self.renewed = true;
         self.record.remaking = true;
         self.record.retiring = PerPlane { zero: true, one: true };
         self.record.leaving = PerPlane::default();

@@ -1,5 +1,5 @@
-//! Revocation: a node that is not trusted any more is dropped from all planes at once, whatever keys it shows, until it
-//! is admitted again.
+//! Revocation: a node that is not trusted any more is dropped from all planes at once, whatever keys it shows and whatever Node
+//! object bears its name, until it is admitted again. An object made anew that is admitted does not bring its old keys back.
 
 use super::action::{Action, Report};
 use super::moment::Moment;
@@ -21,23 +21,24 @@ impl State {
             return;
         }
         let mut keys = before.map(|before| before.keys.clone()).unwrap_or_default();
-        let peer = self.peers.get(node).filter(|peer| peer.uid == *uid);
-        keys.extend(peer.and_then(|peer| peer.published.as_ref()).into_iter().flat_map(|seen| seen.keys()));
+        let known = self.record.peers.get(node).filter(|known| known.uid == *uid);
+        keys.extend(known.into_iter().flat_map(|known| known.keys.iter().copied()));
+        // It is said of the name: whoever bears it now.
+        let member = self.peers.get(node).map(|peer| peer.uid.clone());
+        let is_out = |state: &State| member.as_ref().is_some_and(|uid| state.record.is_revoked(node, uid));
+        let was_out = is_out(self);
         self.record.judged.insert(uid.clone(), Judgement { node: node.clone(), number, revoked, keys });
         self.unsaved = true;
-        let member = peer.is_some();
-        if revoked {
-            if member {
-                self.detach(node, actions);
-            }
-            actions.push(Action::Report(Report::Revoked(node.clone())));
-        } else {
-            if member {
+        match (was_out, is_out(self), member) {
+            (_, true, _) => self.detach(node, actions),
+            (true, false, Some(uid)) => {
                 // Everything about it starts anew, with its publication, which is to be read again.
-                self.peers.insert(node.clone(), Peer::new(uid.clone(), now));
+                self.peers.insert(node.clone(), Peer::new(uid, now));
                 self.hold(node);
             }
-            actions.push(Action::Report(Report::Admitted(node.clone())));
+            _ => {}
         }
+        let report = if revoked { Report::Revoked } else { Report::Admitted };
+        actions.push(Action::Report(report(node.clone())));
     }
 }

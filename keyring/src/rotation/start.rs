@@ -64,10 +64,10 @@ impl State {
         let mut state = State {
             me,
             peers: peers(now, &record, &found.routes, &found.peers),
+            owners: owners(&record),
             record,
             unsaved: true,
             holding: PerPlane { zero: BTreeSet::new(), one: BTreeSet::new() },
-            owners: BTreeMap::new(),
             pending: BTreeSet::new(),
             free_since: PerPlane::default(),
             listed: false,
@@ -81,6 +81,9 @@ impl State {
             rotate_every: None,
             epoch_since: now,
             outdated: BTreeMap::new(),
+            heeded: BTreeSet::new(),
+            claimed_since: None,
+            renewed: false,
             seeded,
         };
         if state.is_believable(found.mesh) {
@@ -94,9 +97,9 @@ impl State {
     }
 
     fn resume(&mut self, why: Option<Remake>, made: PerPlane<Disk>, actions: &mut Vec<Action>) {
-        let revoked = |peer: &Peer| self.record.is_revoked(&peer.uid);
+        let revoked = |(name, peer): &(&NodeName, &Peer)| self.record.is_revoked(name, &peer.uid);
         let revoked: Vec<NodeName> =
-            self.peers.iter().filter(|(_, peer)| revoked(peer)).map(|(name, _)| name.clone()).collect();
+            self.peers.iter().filter(revoked).map(|(name, _)| name.clone()).collect();
         for name in &revoked {
             self.detach(name, actions);
         }
@@ -166,6 +169,14 @@ fn is_newer(published: &Published, record: &Record) -> bool {
         |plane| record.keys.get(plane).is_none_or(|key| key.public != published.planes.get(plane).public);
     published.serial > record.serial
         || (published.serial == record.serial && Plane::ALL.into_iter().any(differs))
+}
+
+/// Whose the keys are that were published when the record was written: who was known first is remembered.
+fn owners(record: &Record) -> BTreeMap<crate::PublicKey, NodeName> {
+    let of_peer = |(name, known): (&NodeName, &super::record::Known)| {
+        known.keys.iter().map(|key| (*key, name.clone())).collect::<Vec<_>>()
+    };
+    record.peers.iter().flat_map(of_peer).collect()
 }
 
 fn peers(

@@ -25,7 +25,7 @@ pub struct State {
     pub(super) peers: BTreeMap<NodeName, Peer>,
     /// The peers that keep a plane's key in use.
     pub(super) holding: PerPlane<BTreeSet<NodeName>>,
-    /// Whose the keys are that peers have published.
+    /// Whose the keys are that peers have published: an index of what the record says.
     pub(super) owners: BTreeMap<PublicKey, NodeName>,
     /// The peers that were not moved, proven and told of it yet.
     pub(super) pending: BTreeSet<NodeName>,
@@ -52,6 +52,12 @@ pub struct State {
     pub(super) epoch_since: Moment,
     /// What we publish of others, see [`Published::outdated`].
     pub(super) outdated: BTreeMap<NodeName, u64>,
+    /// Peers that were once believed, since the start, that they saw newer publications of ours.
+    pub(super) heeded: BTreeSet<NodeName>,
+    /// Since when some say so who were not yet.
+    pub(super) claimed_since: Option<Moment>,
+    /// Whether both keys were made since the start.
+    pub(super) renewed: bool,
     pub(super) seeded: Seeded,
 }
 
@@ -183,6 +189,7 @@ impl State {
             actions.push(Action::Publish(published));
         }
         self.flag(now, actions);
+        self.heed(now, actions);
         self.raise(now, actions);
         let waiting = self.waiting(now);
         if !waiting.is_empty() {

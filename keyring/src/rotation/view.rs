@@ -162,5 +162,6 @@ impl State {
             peer.heard = now;
             peer.stale_since = None;
         }
+        self.claimed_since = self.claimed_since.map(|_| now);
     }
 }

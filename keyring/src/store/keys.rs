@@ -14,7 +14,7 @@ pub struct PlaneKey {
 }
 
 impl PlaneKey {
-    pub(super) fn new(epoch: Epoch, private: PrivateKey) -> PlaneKey {
+    pub(crate) fn new(epoch: Epoch, private: PrivateKey) -> PlaneKey {
         PlaneKey { epoch, public: private.public(), private }
     }
 

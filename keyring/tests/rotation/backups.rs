@@ -3,10 +3,10 @@
 use std::sync::Arc;
 use std::time::Duration;
 
-use ringfence_keyring::rotation::{Event, Record, RecordError, STALENESS, VERSION};
+use ringfence_keyring::rotation::{Event, Published, Record, RecordError, SILENCE, STALENESS, VERSION};
 use ringfence_keyring::{Epoch, PerPlane, Plane};
 
-use crate::world::{NOW, World};
+use crate::world::{NOW, World, name};
 
 #[test]
 fn a_node_without_its_disk_makes_both_keys_anew() {
@@ -127,4 +127,60 @@ fn a_record_reads_back_and_is_refused_when_damaged_or_of_another_version() {
     assert!(matches!(Record::from_json(&newer), Err(RecordError::Version { found: 2 })));
     let unknown = text.replacen('{', "{\"secret\":1,", 1);
     assert!(matches!(Record::from_json(&unknown), Err(RecordError::Json(_))));
+}
+
+/// Three nodes, the last of which has just been started on keys that it had.
+fn restarted() -> World {
+    let mut world = World::standing(3);
+    world.kill(2);
+    world.start(2, usize::MAX);
+    world.settle();
+    world.assert_stands(0);
+    world
+}
+
+/// What `by` says it saw of the last node: publications up to number `seen`.
+fn claim(world: &mut World, by: usize, seen: u64) -> Event {
+    let said = world.nodes[by].written.last().unwrap();
+    let mut said = Published { serial: said.serial + seen, ..(**said).clone() };
+    said.outdated.insert(name(2), seen);
+    Event::Read(Arc::new(said))
+}
+
+#[test]
+fn one_node_that_calls_anothers_publication_outdated_again_and_again_cuts_nobody() {
+    let mut world = restarted();
+    let (keys, written) = (world.nodes[2].store, world.nodes[2].written.len());
+    for round in 1..20 {
+        let lie = claim(&mut world, 0, 10 * round);
+        world.happen(2, NOW, lie, usize::MAX);
+        assert_eq!(world.nodes[2].store, keys);
+        world.pass(2, SILENCE, usize::MAX);
+    }
+    assert_eq!((world.nodes[2].store, &world.lost), (keys, &None));
+    // It was taken at its word once: another number, and no other key.
+    assert_eq!(world.nodes[2].written.len(), written + 1);
+    assert_eq!(world.nodes[2].written.last().unwrap().serial, 11);
+}
+
+#[test]
+fn where_most_say_so_keys_are_made_anew_once_and_then_never_for_that() {
+    let mut world = restarted();
+    let keys = world.nodes[2].store;
+    world.node(2).excused = true;
+    for by in 0..2 {
+        let said = claim(&mut world, by, 7 + 2 * by as u64);
+        world.happen(2, NOW, said, usize::MAX);
+    }
+    let anew = world.nodes[2].store;
+    assert!(keys.zero != anew.zero && keys.one != anew.one);
+    // Beyond the greatest that was named.
+    assert_eq!(world.nodes[2].written.last().unwrap().serial, 10);
+    for (round, by) in [(3, 0), (4, 1), (5, 0), (6, 1)] {
+        let lie = claim(&mut world, by, 10 * round);
+        world.happen(2, NOW, lie, usize::MAX);
+        world.pass(2, SILENCE, usize::MAX);
+    }
+    assert_eq!(world.nodes[2].store, anew);
+    assert_eq!(world.nodes[2].written.last().unwrap().serial, 10);
 }

@@ -1,9 +1,10 @@
 //! Nodes that join, leave, go down, come back, and are thrown out.
 
+use std::sync::Arc;
 use std::time::Duration;
 
 use ringfence_keyring::Plane;
-use ringfence_keyring::rotation::{Event, SILENCE};
+use ringfence_keyring::rotation::{Action, Event, Found, Published, Refusal, Report, SILENCE, State};
 
 use crate::world::{NOW, World, name, uid};
 
@@ -162,4 +163,79 @@ fn a_rotation_does_not_wait_for_a_revoked_node() {
     judge(&mut world, 2, 1, true);
     world.settle();
     assert!((0..2).all(|node| world.nodes[node].written.last().unwrap().is_settled(world.mesh)));
+}
+
+#[test]
+fn a_node_object_made_anew_brings_no_revoked_node_back_nor_does_its_admission_bring_its_old_keys() {
+    let mut world = World::standing(3);
+    let old = world.nodes[2].written.last().unwrap().clone();
+    world.node(2).excused = true;
+    judge(&mut world, 2, 7, true);
+    // Its Node object is deleted and made anew, with another UID.
+    world.lose(2);
+    for other in 0..2 {
+        world.happen(other, NOW, Event::Left { node: name(2), uid: uid(2, 0) }, usize::MAX);
+    }
+    world.node(2).life = 1;
+    world.boot(2);
+    join(&mut world, 2);
+    world.settle();
+    let reaches = |world: &World| (0..2).any(|node| world.arrives(node, 2) || world.arrives(2, node));
+    assert!(!reaches(&world));
+    let says = |world: &World, published: &Published| {
+        let mut agent = world.nodes[0].agent.clone().unwrap();
+        agent.step(NOW, Event::Read(Arc::new(published.clone())))
+    };
+    let refused = |actions: &[Action]| {
+        actions.iter().find_map(|action| match action {
+            Action::Report(Report::Refused { why, .. }) => Some(why.clone()),
+            _ => None,
+        })
+    };
+    let new = world.nodes[2].written.last().unwrap().clone();
+    assert!(matches!(refused(&says(&world, &new)), Some(Refusal::Revoked { .. })));
+    (0..2).for_each(|node| world.kill(node));
+    (0..2).for_each(|node| drop(world.start(node, usize::MAX)));
+    world.settle();
+    assert!(!reaches(&world), "a restart of the others");
+    // Somebody has removed what was said of it, and its keys are another node's now.
+    let thief = Published { node: name(1), uid: uid(1, 0), serial: 99, ..(*old).clone() };
+    assert!(matches!(refused(&says(&world, &thief)), Some(Refusal::RevokedKey { .. })));
+    for other in 0..2 {
+        let event = Event::Judged { node: name(2), uid: uid(2, 1), number: 8, revoked: false };
+        world.happen(other, NOW, event, usize::MAX);
+    }
+    let stolen = Published { uid: uid(2, 1), serial: 99, ..(*old).clone() };
+    assert!(matches!(refused(&says(&world, &stolen)), Some(Refusal::RevokedKey { .. })));
+    world.settle();
+    assert!((0..2).all(|node| world.arrives(node, 2) && world.arrives(2, node)));
+}
+
+#[test]
+fn who_had_a_key_first_is_remembered_over_a_restart_whoever_is_read_first_then() {
+    let mut world = World::standing(3);
+    let theirs = world.nodes[1].written.last().unwrap().clone();
+    let honest = world.nodes[0].written.last().unwrap().clone();
+    world.kill(2);
+    let lie = Published { serial: honest.serial + 1, planes: theirs.planes, ..(*honest).clone() };
+    let found = Found {
+        record: world.nodes[2].disk.clone(),
+        keys: world.nodes[2].store,
+        published: world.nodes[2].written.last().cloned(),
+        mesh: world.mesh,
+        ..Found::default()
+    };
+    let (mut agent, _) = State::start(NOW, name(2), uid(2, 0), found);
+    let actions = agent.step(NOW, Event::Read(Arc::new(lie.clone())));
+    let owner = name(1).to_string();
+    let refused = actions.iter().any(|action| match action {
+        Action::Report(Report::Refused { node, why: Refusal::ForeignKey { owner: of, .. } }) => {
+            (node, of) == (&name(0), &owner)
+        }
+        _ => false,
+    });
+    assert!(refused, "{actions:?}");
+    agent.step(NOW, Event::Read(theirs.clone()));
+    assert_eq!(agent.believed(&name(1)), Some(&theirs));
+    assert_eq!(agent.believed(&name(0)), None);
 }

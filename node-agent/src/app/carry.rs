@@ -8,7 +8,8 @@ use super::guard;
 use super::mesh::{MeshKeeper, MeshTrouble, Round};
 use super::mortality;
 use super::rotation::Rotation;
-use crate::apply::mesh::{Report, converge};
+use super::traits::{Rests, Traits, concerns_keys, traits};
+use crate::apply::mesh::{MeshApplyError, Report, converge};
 use crate::mesh::compile;
 use crate::model::MeshEpoch;
 use crate::plan::mesh::Action as Step;
@@ -26,39 +27,26 @@ const ECHO: Duration = Duration::from_secs(3);
 impl MeshKeeper {
     /// Does all that is to be done, and brings the kernel to where it shall be.
     pub(super) async fn carry_out(&mut self, round: &Round<'_>) -> Result<(), MeshTrouble> {
-        // What the kernel does not have yet of what the state says.
-        let mut ahead = false;
         while let Some(action) = self.rotation.as_mut().and_then(Rotation::next) {
-            let rests = !matches!(
-                action,
-                Action::ConfigurePeer { .. }
-                    | Action::ReplaceRoute { .. }
-                    | Action::RemoveRoute { .. }
-                    | Action::RemovePeer { .. }
-                    | Action::Persist
-                    | Action::Report(_)
-            );
-            if ahead && rests || matches!(action, Action::Retire { .. }) {
+            let Traits { name, rests, changes } = traits(&action);
+            let stands = self.rotation.as_ref().is_some_and(|rotation| rotation.stands);
+            if rests == Rests::Always || rests == Rests::IfBehind && !stands {
                 mortality::may_die("converge");
                 self.bring(round).await?;
                 mortality::may_die("converge done");
-                ahead = false;
             }
-            let step = name(&action);
-            mortality::may_die(step);
-            ahead |= !rests;
+            mortality::may_die(name);
             let Some(rotation) = &mut self.rotation else { break };
+            rotation.stands &= !changes;
             match action {
-                Action::Persist => rotation.persist()?,
+                // The mesh is compiled from it.
                 Action::ConfigurePeer { .. }
                 | Action::ReplaceRoute { .. }
                 | Action::RemoveRoute { .. }
                 | Action::RemovePeer { .. } => {}
+                Action::Persist => rotation.persist()?,
                 Action::Retire { plane, public } => rotation.retire(plane, public)?,
-                Action::MakeKey { plane, epoch } => {
-                    rotation.make(plane, epoch)?;
-                    ahead = true;
-                }
+                Action::MakeKey { plane, epoch } => rotation.make(plane, epoch)?,
                 Action::Tell { peer: node, word } => self.say(Command::Tell { node, word }),
                 Action::Probe { peer: node, plane, ours, theirs } => {
                     self.say(Command::Probe { node, plane, ours, theirs });
@@ -67,13 +55,14 @@ impl MeshKeeper {
                 Action::RaiseEpoch { from, to } => self.raise(from, to).await,
                 Action::Report(report) => rotation.report(report),
             }
-            mortality::may_die(&format!("{step} done"));
+            mortality::may_die(&format!("{name} done"));
         }
-        if ahead {
+        let behind = self.rotation.as_ref().is_some_and(|rotation| !rotation.stands);
+        if behind {
             mortality::may_die("converge");
         }
         let unfinished = self.bring(round).await?;
-        if ahead {
+        if behind {
             mortality::may_die("converge done");
         }
         let replies = self.rotation.as_mut().map(Rotation::replies).unwrap_or_default();
@@ -96,11 +85,12 @@ impl MeshKeeper {
         guard::note(&self.config.state_dir, &self.spec)?;
         self.remembered.learn(&self.spec)?;
         self.unwritten.insert("nodes", Ok(()));
-        let Report { done, failed, received } =
+        let Report { done, failed, received, unmade } =
             converge(&mut self.executor, &self.spec, &rotation.keys).await?;
         for action in &done {
             tracing::info!(?action, "mesh");
         }
+        let Some(rotation) = &mut self.rotation else { return Ok(Vec::new()) };
         let book = rotation.addressees(round.underlay, &self.spec);
         // A device that is new needs other sockets, before anybody says anything by it.
         let new = done.iter().any(|step| matches!(step, Step::CreateDevice { .. }));
@@ -111,10 +101,14 @@ impl MeshKeeper {
             }
             differs
         });
-        if let Some(rotation) = &mut self.rotation {
-            rotation.take_counters(received);
-        }
-        let matters = failed.iter().any(|(step, _)| concerns_keys(step));
+        rotation.take_counters(received);
+        let matters = failed.iter().any(|(step, _)| concerns_keys(step, &unmade));
+        rotation.stands = !matters;
+        let cannot = |(step, error): &(Step, Option<MeshApplyError>)| match step {
+            Step::SetRoute(route) if unmade.contains(route) => error.as_ref().map(ToString::to_string),
+            _ => None,
+        };
+        rotation.unmade = failed.iter().filter_map(cannot).collect();
         let failed: Vec<String> =
             failed.iter().filter_map(|(_, error)| error.as_ref()).map(ToString::to_string).collect();
         if matters { Err(MeshTrouble::Steps(failed)) } else { Ok(failed) }
@@ -202,47 +196,6 @@ impl MeshKeeper {
     }
 }
 
-/// What tests call an action.
-fn name(action: &Action) -> &'static str {
-    match action {
-        Action::Persist => "persist",
-        Action::ConfigurePeer { .. } => "configure",
-        Action::ReplaceRoute { .. } => "route",
-        Action::RemoveRoute { .. } => "remove route",
-        Action::RemovePeer { .. } => "remove peer",
-        Action::Retire { .. } => "retire",
-        Action::MakeKey { .. } => "make",
-        Action::Tell { .. } => "tell",
-        Action::Publish(_) => "publish",
-        Action::RaiseEpoch { .. } => "raise",
-        Action::Probe { .. } => "probe",
-        Action::Report(_) => "report",
-    }
-}
-
 fn is_echo(written: Moment) -> bool {
     clock::moment().since(written) < ECHO
-}
-
-/// Whether the rotation rests on a step: all about devices, their peers and the routes onto them.
-fn concerns_keys(step: &Step) -> bool {
-    match step {
-        Step::SetRoute(_)
-        | Step::CreateDevice { .. }
-        | Step::DeleteDevice(_)
-        | Step::AttachPrograms(_)
-        | Step::SetKey { .. }
-        | Step::ClearKey(_)
-        | Step::ChangePeers(..)
-        | Step::LinkUp(_) => true,
-        Step::DeleteRoute(_)
-        | Step::AddRule(_)
-        | Step::DeleteRule(_)
-        | Step::ReplaceNat(_)
-        | Step::ReplaceLock(_)
-        | Step::SetSysctl { .. }
-        | Step::SetMtu(..)
-        | Step::AddAddress(..)
-        | Step::DeleteAddress(..) => false,
-    }
 }

@@ -15,7 +15,7 @@ use crate::mesh::{
 use crate::model::Problem;
 use crate::plan::mesh::Backend;
 use crate::policy::tables::LocalView;
-use crate::words::{Addressees, Command, Incoming};
+use crate::words::{Addressees, Command, Incoming, Refused};
 use futures::future::BoxFuture;
 use ringfence_keyring::{Epoch, PerPlane};
 use std::collections::{BTreeMap, BTreeSet};
@@ -74,6 +74,19 @@ pub(super) struct Courier {
     pub(super) commands: mpsc::Sender<Command>,
     pub(super) book: watch::Sender<Arc<Addressees>>,
     pub(super) heard: Vec<Incoming>,
+    /// What came in and was not believed.
+    pub(super) refused: watch::Receiver<Refused>,
+}
+
+/// How the mesh stands.
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+pub(super) enum Standing {
+    /// As it shall.
+    Whole,
+    /// But for routes that cannot be made: the rest of it goes on, keys and all.
+    LacksRoutes,
+    /// Not.
+    Not,
 }
 
 /// What one round works with.
@@ -136,8 +149,8 @@ impl MeshKeeper {
         Ok(keeper)
     }
 
-    /// Brings the mesh to where the snapshot wants it; whether it stands.
-    pub(super) async fn round(&mut self, snapshot: &Snapshot, troubles: &mut Troubles) -> bool {
+    /// Brings the mesh to where the snapshot wants it; how it stands.
+    pub(super) async fn round(&mut self, snapshot: &Snapshot, troubles: &mut Troubles) -> Standing {
         let done = self.attempt(snapshot).await;
         if done.as_ref().is_err_and(MeshTrouble::ends_batch) {
             self.rotation = None;
@@ -146,7 +159,14 @@ impl MeshKeeper {
         for (concern, result) in std::mem::take(&mut self.unwritten) {
             troubles.note(concern, result);
         }
-        troubles.note("mesh", done).is_some()
+        let goes_on = done.is_ok() || matches!(&done, Err(MeshTrouble::Unfinished(_)));
+        match troubles.note("mesh", done) {
+            Some(()) => Standing::Whole,
+            None if goes_on && self.rotation.as_ref().is_some_and(|rotation| !rotation.unmade.is_empty()) => {
+                Standing::LacksRoutes
+            }
+            None => Standing::Not,
+        }
     }
 
     /// What other agents said, for the next round.

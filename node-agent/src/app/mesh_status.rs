@@ -3,7 +3,8 @@ use super::mesh::MeshKeeper;
 use super::rotation::Rotation;
 use crate::mesh::spec::DeviceSpec;
 use crate::plan::mesh::{Backend, ObservedMesh};
-use crate::status::{BackendStatus, MeshStatus, PeerStatus, PlaneStatus};
+use crate::status::{BackendStatus, MeshStatus, PeerStatus, PlaneStatus, RefusedOfStatus, RefusedStatus};
+use crate::words::RefusedOf;
 use ringfence_keyring::Plane;
 use std::collections::BTreeMap;
 
@@ -19,6 +20,8 @@ impl MeshKeeper {
             let refused = self.executor.refused_packets(*plane).await.ok();
             planes.push(PlaneStatus { refused_packets: refused, ..self.plane(*plane, spec, &observed) });
         }
+        let mut rotation = self.rotation.as_ref().map(Rotation::status).unwrap_or_default();
+        rotation.refused = self.refused_words(errors).await;
         MeshStatus {
             backend: match self.executor.backend() {
                 Backend::Kernel => BackendStatus::Kernel,
@@ -29,7 +32,26 @@ impl MeshKeeper {
             waiting: self.spec.waiting.iter().cloned().collect(),
             warnings: self.warnings.iter().cloned().collect(),
             retry: None,
-            rotation: self.rotation.as_ref().map(Rotation::status).unwrap_or_default(),
+            rotation,
+        }
+    }
+
+    /// What was no agent's word. What could not be asked is noted in `errors`.
+    async fn refused_words(&self, errors: &mut Vec<String>) -> RefusedStatus {
+        let (strangers, impostors) = self.executor.dropped_words().await.unwrap_or_else(|e| {
+            errors.push(e.to_string());
+            (0, 0)
+        });
+        let refused = self.courier.refused.borrow().clone();
+        let of = |of: &RefusedOf| RefusedOfStatus {
+            forged: of.forged,
+            other_keys: of.other_keys,
+            formless: of.formless,
+        };
+        RefusedStatus {
+            strangers: strangers + refused.strangers,
+            impostors,
+            nodes: refused.nodes.iter().map(|(node, counts)| (node.to_string(), of(counts))).collect(),
         }
     }
 

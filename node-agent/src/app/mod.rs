@@ -39,6 +39,7 @@ mod stamp;
 mod tell;
 #[cfg(test)]
 mod tests;
+mod traits;
 mod troubles;
 
 pub use clock::rfc3339;

@@ -4,7 +4,7 @@
 use super::calls::Waiting;
 use super::enforce::{Enforcer, Prepared};
 use super::index::Known;
-use super::mesh::MeshKeeper;
+use super::mesh::{MeshKeeper, Standing};
 use super::pace::{Pace, share};
 use super::troubles::Troubles;
 use super::{Config, hooks};
@@ -124,8 +124,8 @@ impl Reconciler {
         self.finish_policy().await;
         if self.pace.tries_mesh(snapshot.revision, Instant::now()) {
             let stands = self.mesh.round(&snapshot, &mut self.troubles).await;
-            self.pace.tried_mesh(snapshot.revision, stands, Instant::now(), share());
-            self.readiness.mesh |= stands;
+            self.pace.tried_mesh(snapshot.revision, stands != Standing::Not, Instant::now(), share());
+            self.readiness.mesh |= stands == Standing::Whole;
         }
         self.install_cni(&snapshot);
         self.tell().await;

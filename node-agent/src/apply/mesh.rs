@@ -1,16 +1,17 @@
 //! The executor of the mesh: observes, plans, and carries the plan out in the network namespace of its process.
+pub use super::converge::{Report, converge};
 use super::link::{self, Link};
 use super::lock::Lock;
-use super::mesh_actions::plane_of;
 pub use super::mesh_error::MeshApplyError;
 use super::nat_script;
 use super::netlink::connect;
 use super::nft::Table;
 use super::observe::{self, Peers};
+use super::words::Words;
 use super::{address, route, rule, sysctl};
 use crate::mesh::UnderlayFacts;
 use crate::mesh::spec::{MeshSpec, NatSpec};
-use crate::plan::mesh::{Action, Backend, ObservedDevice, ObservedMesh, plan};
+use crate::plan::mesh::{Backend, ObservedDevice, ObservedMesh};
 use crate::userspace;
 use futures::future::BoxFuture;
 use ringfence_keyring::{PerPlane, Plane, PlaneKey, PlaneKeys, PrivateKey, PublicKey};
@@ -84,24 +85,14 @@ pub struct MeshExecutor {
     pub(super) backend: Backend,
     pub(super) lock: Lock,
     pub(super) nat: Table<NatSpec>,
+    pub(super) words: Words,
     pub(super) programs: Arc<dyn Programs>,
     /// Index of the device that has its programs, by plane.
     pub(super) attached: BTreeMap<Plane, u32>,
     pub(super) links: BTreeMap<Plane, Link>,
     /// Keys that were put onto devices only so that they have no other.
     pub(super) blank: BTreeSet<PublicKey>,
-    peers: Peers,
-}
-
-/// What one convergence did.
-#[derive(Debug, Default)]
-pub struct Report {
-    /// What was done, in order.
-    pub done: Vec<Action>,
-    /// What failed, or was left out because something before it failed on the same device.
-    pub failed: Vec<(Action, Option<MeshApplyError>)>,
-    /// Bytes that were received from each peer of each device, as observed before anything was done.
-    pub received: BTreeMap<(Plane, PublicKey), u64>,
+    pub(super) peers: Peers,
 }
 
 impl MeshExecutor {
@@ -118,9 +109,10 @@ impl MeshExecutor {
         let backend = super::mesh_backend::choose(&handle, config.backend).await?;
         let lock = Lock::new(config.nft.clone());
         let nat = Table::new(config.nft.clone(), nat_script::TABLE);
+        let words = Words::new(config.nft.clone());
         let (attached, links, peers) = (BTreeMap::new(), BTreeMap::new(), Peers::default());
         let blank = BTreeSet::new();
-        Ok(Self { config, handle, backend, lock, nat, programs, attached, links, blank, peers })
+        Ok(Self { config, handle, backend, lock, nat, words, programs, attached, links, blank, peers })
     }
 
     /// Which WireGuard is used.
@@ -163,6 +155,15 @@ impl MeshExecutor {
         self.lock.caught().await
     }
 
+    /// Packets to agents' sockets that the kernel dropped since the table was made: off the mesh from addresses that are no
+    /// node's, and to other nodes from processes that are not root's.
+    ///
+    /// # Errors
+    /// When nft cannot be asked.
+    pub async fn dropped_words(&self) -> Result<(u64, u64), MeshApplyError> {
+        self.words.dropped().await
+    }
+
     /// What there is now of what `spec` asks for.
     ///
     /// # Errors
@@ -177,6 +178,7 @@ impl MeshExecutor {
             sysctls: sysctl::read(spec.sysctls.keys()),
             lock: self.lock.observe().await?,
             nat: self.nat.observe().await?,
+            words: self.words.observe().await?,
             devices: BTreeMap::new(),
         };
         let mut addresses = address::list(&self.handle).await?;
@@ -193,48 +195,4 @@ impl MeshExecutor {
         }
         Ok(observed)
     }
-}
-
-/// Brings the node into the desired state, as far as it can: what fails is reported and does not keep the rest from
-/// being done, save on the same device.
-///
-/// # Errors
-/// When the present state cannot be observed.
-pub async fn converge(
-    executor: &mut MeshExecutor,
-    spec: &MeshSpec,
-    keys: &dyn PrivateKeys,
-) -> Result<Report, MeshApplyError> {
-    let observed = executor.observe(spec).await?;
-    let mut report = Report { received: received(&observed), ..Report::default() };
-    let mut broken = BTreeSet::new();
-    for action in plan(&observed, spec, executor.backend) {
-        let plane = plane_of(&action);
-        if plane.is_some_and(|plane| broken.contains(&plane)) {
-            report.failed.push((action, None));
-            continue;
-        }
-        match executor.carry_out(&action, keys).await {
-            Ok(()) => report.done.push(action),
-            Err(error) => {
-                // Without a route the device still serves all others, and loses the peers that it is to lose.
-                broken.extend(plane.filter(|_| !matches!(action, Action::SetRoute(_))));
-                report.failed.push((action, Some(error)));
-            }
-        }
-    }
-    for (plane, device) in spec.devices.iter().filter(|(plane, _)| !broken.contains(*plane)) {
-        for (key, peer) in &device.peers {
-            executor.peers.publish(*plane, *key, peer.endpoint);
-        }
-    }
-    Ok(report)
-}
-
-fn received(observed: &ObservedMesh) -> BTreeMap<(Plane, PublicKey), u64> {
-    let of_plane = |(plane, device): (&Plane, &ObservedDevice)| {
-        let peers = device.control.iter().flat_map(|control| &control.peers);
-        peers.map(|(key, peer)| ((*plane, *key), peer.rx_bytes)).collect::<Vec<_>>()
-    };
-    observed.devices.iter().flat_map(of_plane).collect()
 }

@@ -28,6 +28,7 @@ impl MeshExecutor {
             Action::DeleteRule(rule) => rule::delete(handle, rule).await,
             Action::ReplaceLock(lock) => self.lock.replace(lock).await,
             Action::ReplaceNat(nat) => self.nat.replace(nat, &nat_script::script(nat)).await,
+            Action::ReplaceWords(words) => self.words.replace(words).await,
             Action::SetSysctl { path, value } => sysctl::write(path, value),
             Action::DeleteDevice(plane) => self.delete(*plane).await,
             Action::CreateDevice { plane, mtu } => self.create(*plane, *mtu).await,

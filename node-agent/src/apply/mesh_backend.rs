@@ -64,6 +64,7 @@ impl MeshExecutor {
             Err(error) => results.push(Err(error)),
         }
         results.push(self.nat.remove().await);
+        results.push(self.words.remove().await);
         results.push(self.lock.remove().await);
         results.into_iter().collect()
     }

@@ -2,6 +2,7 @@
 
 mod address;
 pub mod bpf;
+mod converge;
 pub mod devices;
 pub mod guard;
 mod link;
@@ -19,3 +20,4 @@ mod route;
 mod rule;
 mod sysctl;
 mod wireguard;
+mod words;

@@ -2,7 +2,7 @@
 use super::mesh_error::MeshApplyError;
 use ipnetwork::IpNetwork;
 use rtnetlink::sys::{Socket, SocketAddr};
-use std::collections::BTreeSet;
+use std::collections::{BTreeMap, BTreeSet};
 use std::io;
 use std::path::{Path, PathBuf};
 use std::process::{Output, Stdio};
@@ -72,6 +72,16 @@ impl<S: Clone> Table<S> {
         let listing = found(run(&self.program, &asked, "", "count").await)?.unwrap_or_default();
         let mut words = listing.split_whitespace().skip_while(|word| *word != "packets");
         Ok(words.nth(1).and_then(|number| number.parse().ok()).unwrap_or(0))
+    }
+
+    /// Packets that each of the table's named counters has counted; none if it is not there.
+    pub(super) async fn counters(&self) -> Result<BTreeMap<String, u64>, MeshApplyError> {
+        let asked = ["list", "counters", "table", "inet", self.name];
+        let listing = found(run(&self.program, &asked, "", "count").await)?.unwrap_or_default();
+        // counter NAME { packets N bytes M }
+        let words: Vec<&str> = listing.split_whitespace().collect();
+        let counted = words.windows(5).filter(|at| (at[0], at[3]) == ("counter", "packets"));
+        Ok(counted.filter_map(|at| Some((at[1].to_owned(), at[4].parse().ok()?))).collect())
     }
 }
 

@@ -56,7 +56,8 @@ pub(super) async fn delete(handle: &Handle, rule: &RuleSpec) -> Result<(), MeshA
 
 fn describe(rule: &RuleSpec) -> String {
     let device = rule.plane.map(|plane| format!(" iif {}", plane.device())).unwrap_or_default();
-    format!("rule from {}{device} lookup {} (priority {})", rule.source, rule.table, rule.priority)
+    let bound = rule.bound.map(|plane| format!(" oif {}", plane.device())).unwrap_or_default();
+    format!("rule from {}{device}{bound} lookup {} (priority {})", rule.source, rule.table, rule.priority)
 }
 
 fn message(rule: &RuleSpec) -> RuleMessage {
@@ -69,6 +70,7 @@ fn message(rule: &RuleSpec) -> RuleMessage {
         message.attributes.push(RuleAttribute::Source(rule.source.network()));
     }
     message.attributes.extend(rule.plane.map(|plane| RuleAttribute::Iifname(plane.device().to_owned())));
+    message.attributes.extend(rule.bound.map(|plane| RuleAttribute::Oifname(plane.device().to_owned())));
     message.attributes.extend([
         RuleAttribute::Table(rule.table),
         RuleAttribute::Priority(rule.priority),
@@ -77,9 +79,9 @@ fn message(rule: &RuleSpec) -> RuleMessage {
     message
 }
 
-/// `None` for a rule that selects by anything but its source and a plane's device: none of ours does.
+/// `None` for a rule that selects by anything but its source and planes' devices: none of ours does.
 fn observed(message: &RuleMessage) -> Option<RuleSpec> {
-    let (mut source, mut plane) = (None, None);
+    let (mut source, mut plane, mut bound) = (None, None, None);
     let (mut table, mut priority) = (u32::from(message.header.table), 0);
     for attribute in &message.attributes {
         match attribute {
@@ -89,7 +91,10 @@ fn observed(message: &RuleMessage) -> Option<RuleSpec> {
             RuleAttribute::Iifname(name) => {
                 plane = Some(Plane::ALL.into_iter().find(|plane| plane.device() == name)?);
             }
-            RuleAttribute::Oifname(_) | RuleAttribute::FwMark(_) => return None,
+            RuleAttribute::Oifname(name) => {
+                bound = Some(Plane::ALL.into_iter().find(|plane| plane.device() == name)?);
+            }
+            RuleAttribute::FwMark(_) => return None,
             _ => {}
         }
     }
@@ -98,5 +103,11 @@ fn observed(message: &RuleMessage) -> Option<RuleSpec> {
         _ => Ipv6Addr::UNSPECIFIED.into(),
     };
     let source = IpNetwork::new(source.unwrap_or(any), message.header.src_len).ok()?;
-    (message.header.action == RuleAction::ToTable).then_some(RuleSpec { source, plane, table, priority })
+    (message.header.action == RuleAction::ToTable).then_some(RuleSpec {
+        source,
+        plane,
+        bound,
+        table,
+        priority,
+    })
 }

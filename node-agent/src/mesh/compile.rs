@@ -4,8 +4,8 @@ use super::members::{Member, Members, judge};
 use super::nat::{nat, transit};
 use super::net::{Family, covers, masked};
 use super::peers::devices;
-use super::routes::{Routes, rules};
-use super::spec::{DeviceSpec, LockSpec, MeshSpec};
+use super::routes::{Routes, bound, rules};
+use super::spec::{DeviceSpec, LockSpec, MeshSpec, WordsSpec};
 use crate::model::Node;
 use ipnetwork::IpNetwork;
 use ringfence_keyring::Plane;
@@ -47,11 +47,14 @@ pub fn compile(input: &MeshInput<'_>) -> Result<MeshSpec, MeshError> {
     let lock = LockSpec { cluster: cluster.clone(), local: local.clone(), nodes: closed.clone() };
     let planes = planes(input, &members, &devices);
     let routes = Routes { planes: &planes, closed, sources: &sources, cluster: &cluster };
+    let nat = nat(input.snapshot, own, &local, &cluster, &members, &sources);
+    let (routes_of_planes, rules_of_planes) = bound(own);
     Ok(MeshSpec {
-        routes: routes.all(&members),
-        rules: rules(&local),
+        words: WordsSpec { own: nat.node_addresses.clone(), others: nat.peer_addresses.clone() },
+        routes: routes.all(&members).into_iter().chain(routes_of_planes).collect(),
+        rules: rules(&local).into_iter().chain(rules_of_planes).collect(),
         lock,
-        nat: nat(input.snapshot, own, &local, &cluster, &members, &sources),
+        nat,
         sysctls: sysctls(),
         members: members
             .accepted

@@ -2,8 +2,10 @@
 use super::members::Members;
 use super::net::{Family, host, masked};
 use super::spec::{
-    BLACKHOLE_METRIC, MAIN_TABLE, POD_TABLE, ROUTE_METRIC, RULE_PRIORITY, RouteSpec, RouteVia, RuleSpec,
+    BLACKHOLE_METRIC, MAIN_TABLE, PLANE_TABLES, POD_TABLE, ROUTE_METRIC, RULE_PRIORITY, RouteSpec, RouteVia,
+    RuleSpec,
 };
+use crate::model::Node;
 use ipnetwork::IpNetwork;
 use ringfence_keyring::Plane;
 use std::collections::{BTreeMap, BTreeSet};
@@ -54,10 +56,30 @@ fn blackhole(table: u32, destination: IpNetwork) -> RouteSpec {
 /// One rule for each local pod CIDR; and for what comes off the mesh and goes on to a node, as a pod's packet does that
 /// called a NodePort here whose backend is another node. In the main table it would find the way in the clear.
 pub(super) fn rules(local: &BTreeSet<IpNetwork>) -> BTreeSet<RuleSpec> {
-    let rule = |source, plane| RuleSpec { source, plane, table: POD_TABLE, priority: RULE_PRIORITY };
+    let rule =
+        |source, plane| RuleSpec { source, plane, bound: None, table: POD_TABLE, priority: RULE_PRIORITY };
     let families: BTreeSet<IpNetwork> = local.iter().filter_map(|cidr| everything(*cidr)).collect();
     let off_mesh = |all: IpNetwork| Plane::ALL.map(|plane| rule(all, Some(plane)));
     local.iter().map(|cidr| rule(*cidr, None)).chain(families.into_iter().flat_map(off_mesh)).collect()
+}
+
+/// Where there is IPv6: a route to everybody over each plane, for sockets that are bound to its device alone. Without one the
+/// kernel has nowhere to send what agents say to each other (`ip6_route_output_flags`); for IPv4 it takes a device that a
+/// socket is bound to as a route (`ip_route_output_key_hash_rcu`, "routing tables are wrong").
+pub(super) fn bound(own: &Node) -> (BTreeSet<RouteSpec>, BTreeSet<RuleSpec>) {
+    let any = own.addresses.iter().copied().map(host).find(|address| !address.is_ipv4()).and_then(everything);
+    let each =
+        |any: IpNetwork| (0..).zip(Plane::ALL).map(move |(index, plane)| (any, PLANE_TABLES + index, plane));
+    let all: Vec<(IpNetwork, u32, Plane)> = any.into_iter().flat_map(each).collect();
+    let route = |(any, table, plane): &(IpNetwork, u32, Plane)| onto_mesh(*table, *any, (*plane, None));
+    let rule = |(source, table, plane): &(IpNetwork, u32, Plane)| RuleSpec {
+        source: *source,
+        plane: None,
+        bound: Some(*plane),
+        table: *table,
+        priority: RULE_PRIORITY,
+    };
+    (all.iter().map(route).collect(), all.iter().map(rule).collect())
 }
 
 /// The network that holds every address of a network's family.

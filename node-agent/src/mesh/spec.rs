@@ -10,6 +10,8 @@ use std::net::{IpAddr, SocketAddr};
 
 /// The routing table that rules on local pods' sources lead to: routes to other nodes' own addresses.
 pub const POD_TABLE: u32 = 1871;
+/// The routing tables of the planes, this one and the next, for what is sent by a socket that is bound to a plane's device.
+pub const PLANE_TABLES: u32 = 1872;
 /// The main table (`RT_TABLE_MAIN`, linux/rtnetlink.h).
 pub const MAIN_TABLE: u32 = 254;
 /// Priority of our rules: before the main table's 32766, behind what people put first.
@@ -32,6 +34,8 @@ pub struct MeshSpec {
     pub lock: LockSpec,
     /// Source address translation before kube-proxy's postrouting.
     pub nat: NatSpec,
+    /// Whose words reach this node's agent.
+    pub words: WordsSpec,
     /// Files below `/proc/sys`, as in `net/ipv4/ip_forward`, with their values.
     pub sysctls: BTreeMap<String, String>,
     /// Nodes whose CIDRs and keys were accepted, with the UID of their Node object.
@@ -107,13 +111,15 @@ pub struct RouteSpec {
     pub via: RouteVia,
 }
 
-/// `from SOURCE [iif PLANE] lookup TABLE`.
+/// `from SOURCE [iif PLANE] [oif PLANE] lookup TABLE`.
 #[derive(Clone, PartialEq, Eq, PartialOrd, Ord, Hash, Debug)]
 pub struct RuleSpec {
     /// A local pod CIDR; everything of its family where a plane is named.
     pub source: IpNetwork,
     /// The plane that packets came in by.
     pub plane: Option<Plane>,
+    /// The plane to whose device the sending socket is bound.
+    pub bound: Option<Plane>,
     /// Routing table number.
     pub table: u32,
     /// Priority.
@@ -130,6 +136,15 @@ pub struct LockSpec {
     /// Addresses of all other nodes, believed or not, gone or not, but for what is ours or lies in others' pod CIDRs. Only
     /// pods must not reach them beside the mesh.
     pub nodes: BTreeSet<IpAddr>,
+}
+
+/// Who talks to this node's agent over the mesh: inputs of a third nftables table.
+#[derive(Clone, PartialEq, Eq, Debug, Default)]
+pub struct WordsSpec {
+    /// This node's addresses.
+    pub own: BTreeSet<IpAddr>,
+    /// Those of the nodes that are believed, other than this one.
+    pub others: BTreeSet<IpAddr>,
 }
 
 /// Inputs of our nftables table of sources.

@@ -1,7 +1,7 @@
 //! What has to be done so that the mesh becomes what it shall be, in an order in which no moment is wrong.
 //!
 //! 1. Blackholes, rules and the lock, so that whatever is not there yet is dropped, not sent in the clear.
-//! 2. NAT, so that the first packet onto the mesh has the right source.
+//! 2. NAT, so that the first packet onto the mesh has the right source; and who talks to the agent.
 //! 3. Devices: programs before key, peers and `up`.
 //! 4. Routes onto the devices (a plane switch is a replacement in place).
 //! 5. What is not wanted any more: routes, then peers and keys that nothing is sent by now.
@@ -14,7 +14,7 @@ mod tests;
 
 pub use observed::{DeviceKind, ObservedControl, ObservedDevice, ObservedMesh, ObservedPeer, ObservedRoute};
 
-use crate::mesh::spec::{LockSpec, MeshSpec, NatSpec, RouteSpec, RouteVia, RuleSpec};
+use crate::mesh::spec::{LockSpec, MeshSpec, NatSpec, RouteSpec, RouteVia, RuleSpec, WordsSpec};
 use ipnetwork::IpNetwork;
 use ringfence_keyring::{Plane, PublicKey};
 use std::collections::BTreeSet;
@@ -54,6 +54,8 @@ pub enum Action {
     ReplaceLock(LockSpec),
     /// Replaces our nftables table of sources as a whole.
     ReplaceNat(NatSpec),
+    /// Replaces whose words reach the agent.
+    ReplaceWords(WordsSpec),
     /// Writes a file below `/proc/sys`.
     SetSysctl {
         /// As in `net/ipv4/ip_forward`.
@@ -140,6 +142,9 @@ pub fn plan(observed: &ObservedMesh, desired: &MeshSpec, backend: Backend) -> Ve
     }
     if observed.nat.as_ref() != Some(&desired.nat) {
         actions.push(Action::ReplaceNat(desired.nat.clone()));
+    }
+    if observed.words.as_ref() != Some(&desired.words) {
+        actions.push(Action::ReplaceWords(desired.words.clone()));
     }
     let mut last = Vec::new();
     for (plane, spec) in &desired.devices {

@@ -1,4 +1,5 @@
 //! The report as data; `-o json` prints exactly this. Fields are only added, never renamed.
+use super::rotation::RotationStatus;
 use crate::model::{ObjectName, Problem};
 use serde::{Deserialize, Serialize};
 use std::collections::BTreeMap;
@@ -97,41 +98,6 @@ pub struct MeshStatus {
     /// There while the mesh is not as it shall be; why is in `errors`.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub retry: Option<RetryStatus>,
-}
-
-/// How the rotation of keys stands, as this node sees it.
-#[derive(Clone, PartialEq, Debug, Default, Serialize, Deserialize)]
-#[serde(rename_all = "camelCase")]
-pub struct RotationStatus {
-    /// Whether this node has keys to replace.
-    pub rotating: bool,
-    /// Whether no node that this one has read of has anything left to do.
-    pub quiet: bool,
-    /// Of its newest publication.
-    pub serial: u64,
-    /// Rotations of this node alone that it has begun.
-    pub turns: u64,
-    /// Whom it waits for.
-    pub waiting: Vec<WaitingStatus>,
-    /// Nodes that are revoked here, by UID.
-    pub revoked: BTreeMap<String, String>,
-    /// Number and hash of the audit log's last line.
-    #[serde(default, skip_serializing_if = "Option::is_none")]
-    pub head: Option<(u64, String)>,
-}
-
-/// Whom a rotation waits for.
-#[derive(Clone, PartialEq, Eq, Debug, Default, Serialize, Deserialize)]
-#[serde(rename_all = "camelCase")]
-pub struct WaitingStatus {
-    /// The plane that it keeps.
-    pub plane: String,
-    /// Who.
-    pub node: String,
-    /// Why.
-    pub reason: String,
-    /// Seconds for which it was not heard, on either plane.
-    pub unheard_seconds: u64,
 }
 
 /// How something that fails is tried again.

@@ -116,6 +116,13 @@ fn troubles(out: &mut String, r: &StatusReport) -> std::fmt::Result {
     for warning in &r.mesh.warnings {
         writeln!(out, "\nwarning: {warning}")?;
     }
+    for (node, of) in r.mesh.rotation.refused.nodes.iter().filter(|(_, of)| of.forged > 0) {
+        writeln!(
+            out,
+            "\nforged: {} messages in the name of {node}'s agent, by somebody without its keys",
+            of.forged
+        )?;
+    }
     for problem in &r.problems {
         writeln!(out, "\nproblem: {problem}")?;
     }

@@ -1,8 +1,9 @@
 //! Who has which address, and which probes wait for an answer.
 use ringfence_keyring::rotation::NodeName;
-use ringfence_keyring::{PerPlane, Plane, PublicKey};
+use ringfence_keyring::{PairKey, PerPlane, Plane, PublicKey};
 use std::collections::BTreeMap;
 use std::net::IpAddr;
+use std::sync::Arc;
 use std::time::Duration;
 use tokio::time::Instant;
 
@@ -27,6 +28,8 @@ pub struct Addressees {
 pub struct Party {
     /// Its node addresses.
     pub addresses: Vec<IpAddr>,
+    /// What proves to each other who says something, by the plane that it is said over; only where it is a peer.
+    pub keys: PerPlane<Option<Arc<PairKey>>>,
 }
 
 impl Addressees {
@@ -35,11 +38,6 @@ impl Addressees {
         let party = self.nodes.get(node)?;
         let ours = |address: &&IpAddr| self.from.iter().any(|own| own.is_ipv4() == address.is_ipv4());
         party.addresses.iter().find(ours).copied()
-    }
-
-    /// Whose address this is. Another node's only: no two nodes are believed that have one in common.
-    pub(super) fn node(&self, address: IpAddr) -> Option<&NodeName> {
-        self.nodes.iter().find(|(_, party)| party.addresses.contains(&address)).map(|(name, _)| name)
     }
 }
 

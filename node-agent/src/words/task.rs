@@ -1,14 +1,16 @@
 //! The task: sends what it is told to, answers probes by itself, and hands on what comes in.
-use super::PORT;
-use super::book::{Addressees, Due, Probe, Probes};
+use super::book::{Addressees, Due, Party, Probe, Probes};
 use super::line::{Line, payload};
 use super::message::{self, Message};
+use super::refused::Refused;
 use super::said::{Command, Incoming};
-use ringfence_keyring::{PerPlane, Plane};
+use ringfence_keyring::rotation::NodeName;
+use ringfence_keyring::{PairKey, PerPlane, Plane};
+use std::collections::HashMap;
 use std::convert::Infallible;
 use std::future::poll_fn;
 use std::hash::{BuildHasher, RandomState};
-use std::net::SocketAddr;
+use std::net::{IpAddr, SocketAddr};
 use std::sync::Arc;
 use std::task::Poll;
 use std::time::Duration;
@@ -26,11 +28,14 @@ struct Courier {
     incoming: mpsc::Sender<Incoming>,
     lines: PerPlane<Option<Line>>,
     probes: Probes,
+    /// Whose each node address is.
+    nodes: HashMap<IpAddr, NodeName>,
+    refused: watch::Sender<Refused>,
     seed: RandomState,
     counter: u64,
 }
 
-/// Sends and receives until `stop`.
+/// Sends and receives until `stop`. What is not believed is counted in `refused`.
 ///
 /// # Errors
 /// None: what is not sent is lost, as any packet may be.
@@ -38,13 +43,17 @@ pub async fn run(
     mut commands: mpsc::Receiver<Command>,
     book: watch::Receiver<Arc<Addressees>>,
     incoming: mpsc::Sender<Incoming>,
+    refused: watch::Sender<Refused>,
     stop: CancellationToken,
 ) -> Result<(), Infallible> {
-    let (lines, probes) = (PerPlane::default(), Probes::default());
-    let mut courier = Courier { book, incoming, lines, probes, seed: RandomState::new(), counter: 0 };
+    let (lines, probes, nodes) = (PerPlane::default(), Probes::default(), HashMap::new());
+    let seed = RandomState::new();
+    let mut courier = Courier { book, incoming, lines, probes, nodes, refused, seed, counter: 0 };
     let mut look = interval(LOOK);
     look.set_missed_tick_behavior(MissedTickBehavior::Delay);
     let mut buffer = vec![0; LONGEST];
+    // The plane that is listened to first: each in its turn, so that a flood over one leaves room for the other.
+    let mut first = Plane::Zero;
     loop {
         let due = courier.probes.next();
         tokio::select! {
@@ -53,7 +62,8 @@ pub async fn run(
             // Cancel-safe: a command that was not returned stays in the channel. The sender goes away when the agent stops.
             Some(command) = commands.recv() => courier.obey(command),
             // Cancel-safe: a packet that was not returned stays in its socket.
-            (plane, length, from) = receive(&courier.lines, &mut buffer) => {
+            (plane, length, from) = receive(&courier.lines, first, &mut buffer) => {
+                first = plane.other();
                 courier.take(plane, &buffer[..length], from).await;
             }
             // Cancel-safe: a change that was not seen stays unseen.
@@ -69,15 +79,20 @@ pub async fn run(
 impl Courier {
     /// Opens sockets on devices that are new.
     fn renew(&mut self) {
-        let from = self.book.borrow_and_update().from.clone();
+        let book = self.book.borrow_and_update().clone();
+        let from = &book.from;
+        let of_node = |(name, party): (&NodeName, &Party)| {
+            party.addresses.iter().map(|address| (*address, name.clone())).collect::<Vec<_>>()
+        };
+        self.nodes = book.nodes.iter().flat_map(of_node).collect();
         for plane in Plane::ALL {
             let line = self.lines.get_mut(plane);
-            if line.as_ref().is_some_and(|line| line.still(&from)) {
+            if line.as_ref().is_some_and(|line| line.still(from)) {
                 continue;
             }
             // The old sockets must be gone before others can have their port.
             *line = None;
-            *line = Line::open(plane, &from);
+            *line = Line::open(plane, from);
         }
     }
 
@@ -111,30 +126,42 @@ impl Courier {
         }
     }
 
+    /// The keys that prove to a node what we say to it over a plane.
+    fn pair(&self, node: &str, plane: Plane) -> Option<Arc<PairKey>> {
+        self.book.borrow().nodes.get(node)?.keys.get(plane).clone()
+    }
+
     /// Sends a message, in packets of `size` bytes at least.
     fn send(&mut self, node: &str, plane: Plane, message: Message, size: u32) {
         let Some(to) = self.book.borrow().address(node) else { return };
+        let Some(key) = self.pair(node, plane) else { return };
         if self.lines.get(plane).is_none() {
             self.renew();
         }
         if let Some(line) = self.lines.get(plane) {
-            line.send(to, &message::write(message, payload(size, to)));
+            line.send(to, &message::write(message, payload(size, to), &key));
         }
     }
 
-    /// Takes a packet in. Only another node's agent is listened to.
+    /// Takes a packet in. Only who has another node's key is listened to.
     async fn take(&mut self, plane: Plane, bytes: &[u8], from: SocketAddr) {
-        let known = self.book.borrow().node(from.ip()).cloned();
-        let (Some(node), true, Some(message)) = (known, from.port() == PORT, message::read(bytes)) else {
-            tracing::debug!(%plane, %from, "nothing that an agent says");
+        let Some(node) = self.nodes.get(&from.ip()).cloned() else {
+            // Few come so far: the kernel drops what is not from a node's address.
+            self.refused.send_modify(|refused| refused.strangers += 1);
             return;
+        };
+        // The device has no such peer any more: sent before it went.
+        let Some(key) = self.pair(&node, plane) else { return };
+        let message = match message::read(bytes, &key) {
+            Ok(message) => message,
+            Err(why) => return self.refused.send_modify(|refused| refused.count(&node, plane, why)),
         };
         match message {
             Message::Probe { number } => {
                 // As big as it came, but no bigger than goes back whole.
                 let most = payload(*self.book.borrow().mtu.get(plane), from.ip());
                 if let Some(line) = self.lines.get(plane) {
-                    let answer = message::write(Message::Answer { number }, bytes.len().min(most));
+                    let answer = message::write(Message::Answer { number }, bytes.len().min(most), &key);
                     line.send(from.ip(), &answer);
                 }
             }
@@ -161,11 +188,16 @@ impl Courier {
     }
 }
 
-/// The next packet off either plane.
-async fn receive(lines: &PerPlane<Option<Line>>, buffer: &mut [u8]) -> (Plane, usize, SocketAddr) {
+/// The next packet off either plane, `first` before the other.
+async fn receive(
+    lines: &PerPlane<Option<Line>>,
+    first: Plane,
+    buffer: &mut [u8],
+) -> (Plane, usize, SocketAddr) {
     poll_fn(|context| {
-        for (plane, line) in lines.iter() {
-            if let Some(Poll::Ready((length, from))) = line.as_ref().map(|line| line.poll(context, buffer)) {
+        for plane in [first, first.other()] {
+            let line = lines.get(plane).as_ref();
+            if let Some(Poll::Ready((length, from))) = line.map(|line| line.poll(context, buffer)) {
                 return Poll::Ready((plane, length, from));
             }
         }

@@ -11,13 +11,13 @@ fn what_is_appended_is_there_after_a_restart_and_goes_on() {
     let path = directory.path().join("audit.jsonl");
     let mut heads = Vec::new();
     for number in 1..=6 {
-        let mut log = AuditLog::open(&path, "worker-1", NOW).unwrap();
+        let mut log = AuditLog::open(&path, SIZE, "worker-1", NOW).unwrap();
         heads.push(log.append(&entry(number)).unwrap().clone());
     }
     let text = fs::read(&path).unwrap();
     assert_eq!(text, written(6).0.concat().into_bytes());
     assert_eq!(fs::metadata(&path).unwrap().permissions().mode() & 0o777, 0o600);
-    assert!(verify(&text, &[anchor(&heads[5])]).is_intact());
+    assert!(verify(&text, SIZE, &[anchor(&heads[5])]).is_intact());
 }
 
 #[test]
@@ -28,11 +28,11 @@ fn a_line_torn_at_any_byte_is_taken_off_and_said() {
         let directory = tempfile::tempdir().unwrap();
         let path = directory.path().join("audit.jsonl");
         fs::write(&path, format!("{whole}{}", &lines[2][..torn])).unwrap();
-        let mut log = AuditLog::open(&path, "worker-1", NOW).unwrap();
+        let mut log = AuditLog::open(&path, SIZE, "worker-1", NOW).unwrap();
         assert_eq!(log.head().number, 3);
         let head = log.append(&entry(4)).unwrap().clone();
         let text = fs::read(&path).unwrap();
-        assert!(verify(&text, &[anchor(&head)]).is_intact());
+        assert!(verify(&text, SIZE, &[anchor(&head)]).is_intact());
         let said = String::from_utf8(text).unwrap();
         assert!(said.lines().nth(2).unwrap().contains(&format!("\"event\":\"torn\",\"bytes\":{torn},")));
     }
@@ -45,7 +45,7 @@ fn a_log_whose_last_line_was_edited_is_not_continued() {
     let (mut lines, _) = written(3);
     lines[2] = lines[2].replace("worker-1", "worker-7");
     fs::write(&path, lines.concat()).unwrap();
-    assert!(matches!(AuditLog::open(&path, "worker-1", NOW), Err(AuditError::Damaged { .. })));
+    assert!(matches!(AuditLog::open(&path, SIZE, "worker-1", NOW), Err(AuditError::Damaged { .. })));
     assert_eq!(fs::read(&path).unwrap(), lines.concat().into_bytes());
 }
 
@@ -54,5 +54,87 @@ fn a_link_in_its_place_is_not_followed() {
     let directory = tempfile::tempdir().unwrap();
     let path = directory.path().join("audit.jsonl");
     std::os::unix::fs::symlink(directory.path().join("elsewhere"), &path).unwrap();
-    assert!(matches!(AuditLog::open(&path, "worker-1", NOW), Err(AuditError::Io { .. })));
+    assert!(matches!(AuditLog::open(&path, SIZE, "worker-1", NOW), Err(AuditError::Io { .. })));
+}
+
+/// Appends so many lines, opening the log anew for each; its heads.
+fn append(path: &std::path::Path, size: Size, numbers: std::ops::RangeInclusive<u64>) -> Vec<Head> {
+    let one =
+        |number| AuditLog::open(path, size, "worker-1", NOW).unwrap().append(&entry(number)).unwrap().clone();
+    numbers.map(one).collect()
+}
+
+#[test]
+fn a_full_file_is_followed_by_another_and_the_chain_goes_on() {
+    let directory = tempfile::tempdir().unwrap();
+    let path = directory.path().join("audit.jsonl");
+    let size = Size { bytes: 600, files: 100 };
+    let heads = append(&path, size, 1..=20);
+    let files = fs::read_dir(directory.path()).unwrap().count();
+    assert!(files > 5, "{files}");
+    let text = super::super::read(&path).unwrap();
+    let verdict = verify(&text, size, &heads.iter().map(anchor).collect::<Vec<_>>());
+    assert_eq!((verdict.problems.as_slice(), verdict.begins), (&[][..], 1));
+    assert_eq!(verdict.anchored, Some(verdict.head.number));
+    assert_eq!(
+        verdict.head.number,
+        20 + files as u64 - 1,
+        "each file but the first begins with a line of its own"
+    );
+}
+
+#[test]
+fn files_beyond_what_is_kept_go_and_the_log_says_where_it_begins() {
+    let directory = tempfile::tempdir().unwrap();
+    let path = directory.path().join("audit.jsonl");
+    let size = Size { bytes: 600, files: 2 };
+    let heads = append(&path, size, 1..=30);
+    assert_eq!(fs::read_dir(directory.path()).unwrap().count(), 3);
+    let text = super::super::read(&path).unwrap();
+    assert!(text.len() < 3 * 1200, "{}", text.len());
+    let verdict = verify(&text, size, &[anchor(&heads[3]), anchor(&heads[29])]);
+    assert_eq!(verdict.problems, []);
+    assert!(verdict.begins > 20 && verdict.anchored == Some(heads[29].number), "{verdict:?}");
+    // Fewer files than are kept, or a file that does not begin as one: somebody else removed them.
+    let full = super::super::segments::full(&path).unwrap();
+    fs::remove_file(&full[0].1).unwrap();
+    let text = super::super::read(&path).unwrap();
+    let problems = verify(&text, size, &[]).problems;
+    assert!(matches!(problems[..], [Problem::Removed { line: 1, first: 1, .. }]), "{problems:?}");
+    let line = text.iter().position(|byte| *byte == b'\n').unwrap() + 1;
+    let problems = verify(&text[line..], size, &[]).problems;
+    assert!(matches!(problems[..], [Problem::Removed { line: 1, first: 1, .. }]), "{problems:?}");
+}
+
+#[test]
+fn a_file_removed_from_the_middle_shows_as_lines_that_were_removed() {
+    let directory = tempfile::tempdir().unwrap();
+    let path = directory.path().join("audit.jsonl");
+    let size = Size { bytes: 600, files: 4 };
+    append(&path, size, 1..=30);
+    fs::remove_file(&super::super::segments::full(&path).unwrap()[1].1).unwrap();
+    let problems = verify(&super::super::read(&path).unwrap(), size, &[]).problems;
+    assert!(matches!(problems[..], [Problem::Removed { .. }]), "{problems:?}");
+}
+
+#[test]
+fn a_crash_between_two_files_loses_nothing() {
+    let directory = tempfile::tempdir().unwrap();
+    let path = directory.path().join("audit.jsonl");
+    let size = Size { bytes: 600, files: 4 };
+    append(&path, size, 1..=2);
+    // Set aside, and nothing begun; then begun, and nothing or half a line in it.
+    super::super::segments::set_aside(&path, 1, size).unwrap();
+    for half in [None, Some(""), Some("{\"number\":")] {
+        if let Some(half) = half {
+            fs::write(&path, half).unwrap();
+        } else {
+            let _ = fs::remove_file(&path);
+        }
+        let head = append(&path, size, 3..=3).remove(0);
+        let text = super::super::read(&path).unwrap();
+        let verdict = verify(&text, size, &[anchor(&head)]);
+        assert!(verdict.is_intact() && verdict.begins == 1, "{verdict:?}");
+        fs::remove_file(&path).unwrap();
+    }
 }

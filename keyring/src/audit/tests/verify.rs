@@ -2,17 +2,17 @@ use super::*;
 use proptest::prelude::*;
 
 fn problems(lines: &[String], anchors: &[Anchor]) -> Vec<Problem> {
-    super::super::verify(lines.concat().as_bytes(), anchors).problems
+    super::super::verify(lines.concat().as_bytes(), SIZE, anchors).problems
 }
 
 #[test]
 fn a_log_as_it_was_written_is_intact_with_an_anchor_and_unanchored_without() {
     let (lines, heads) = written(9);
     let text = lines.concat();
-    let verdict = super::super::verify(text.as_bytes(), &[anchor(&heads[5])]);
+    let verdict = super::super::verify(text.as_bytes(), SIZE, &[anchor(&heads[5])]);
     assert_eq!((verdict.problems.as_slice(), verdict.anchored, &verdict.head), (&[][..], Some(6), &heads[8]));
     assert!(verdict.is_intact());
-    let verdict = super::super::verify(text.as_bytes(), &[]);
+    let verdict = super::super::verify(text.as_bytes(), SIZE, &[]);
     assert_eq!((verdict.problems.as_slice(), verdict.anchored), (&[][..], None));
     assert!(!verdict.is_intact());
 }
@@ -93,7 +93,7 @@ fn a_log_written_anew_as_a_whole_contradicts_its_anchors() {
 fn a_torn_line_is_named() {
     let (lines, _) = written(3);
     let text = lines.concat();
-    let found = super::super::verify(&text.as_bytes()[..text.len() - 4], &[]);
+    let found = super::super::verify(&text.as_bytes()[..text.len() - 4], SIZE, &[]);
     assert_eq!(found.problems, [Problem::Torn { line: 3 }]);
     assert_eq!(found.head.number, 2);
 }
@@ -106,12 +106,12 @@ proptest! {
         let at = at % text.len();
         prop_assume!(text[at] != to);
         text[at] = to;
-        prop_assert!(!super::super::verify(&text, &[anchor(&heads[5])]).is_intact());
+        prop_assert!(!super::super::verify(&text, SIZE, &[anchor(&heads[5])]).is_intact());
     }
 
     #[test]
     fn no_text_makes_it_fail(text in prop::collection::vec(any::<u8>(), 0..400)) {
-        let verdict = super::super::verify(&text, &[]);
+        let verdict = super::super::verify(&text, SIZE, &[]);
         prop_assert_eq!(verdict.problems.is_empty(), text.is_empty());
     }
 }

@@ -1,7 +1,7 @@
 //! What happens, as events: what the source of objects says, what was received, time.
 use super::{Rotation, clock};
 use crate::desired::Snapshot;
-use crate::model::{MeshEpoch, Revocation, RotationRequest};
+use crate::model::{MeshEpoch, Node, Revocation, RotationRequest};
 use ringfence_keyring::rotation::{Event, NodeName, NodeUid, Request};
 use ringfence_keyring::{Epoch, Plane, PublicKey, Publication};
 use std::collections::BTreeMap;
@@ -31,11 +31,16 @@ impl Rotation {
             self.fed.revocations = snapshot.revocations.clone();
             self.feed_revocations(&snapshot.revocations);
         }
-        for (name, published) in snapshot.publications.iter() {
-            if self.fed.publications.get(name).is_none_or(|fed| !Arc::ptr_eq(fed, published)) {
-                self.fed.publications.insert(name.clone(), published.clone());
-                self.step(Event::Read(Arc::new(published.published())));
-            }
+        let news = snapshot.publications.iter().filter(|(name, published)| {
+            self.fed.publications.get(*name).is_none_or(|fed| !Arc::ptr_eq(fed, published))
+        });
+        let mut news: Vec<(String, Arc<Publication>)> =
+            news.map(|(name, published)| (name.clone(), published.clone())).collect();
+        // Of two that show one key, whoever was read first is believed: who is not known yet, by the age of its Node object.
+        news.sort_by_cached_key(|(name, _)| age(name, snapshot.nodes.get(name).map(Arc::as_ref)));
+        for (name, published) in news {
+            self.step(Event::Read(Arc::new(published.published())));
+            self.fed.publications.insert(name, published);
         }
         self.fed.publications.retain(|name, _| snapshot.publications.contains_key(name));
         let mesh = snapshot.mesh_epoch();
@@ -155,5 +160,36 @@ impl Rotation {
         for name in heard {
             self.step(Event::Heard(name));
         }
+    }
+}
+
+/// Who comes first where nobody is known yet: older Node objects, then those whose age is not said.
+fn age(name: &str, node: Option<&Node>) -> (bool, String, String) {
+    let created = node.map(|node| node.created.clone()).unwrap_or_default();
+    (created.is_empty(), created, name.to_owned())
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn of_two_nodes_that_nobody_knows_yet_the_one_with_the_older_object_is_read_first() {
+        let node = |name: &str, created: &str| Node {
+            name: name.to_owned(),
+            uid: format!("uid-{name}"),
+            created: created.to_owned(),
+            labels: Arc::default(),
+            pod_cidrs: Vec::new(),
+            addresses: Vec::new(),
+        };
+        let mut nodes = [
+            node("a", "2026-03-01T00:00:00Z"),
+            node("b", ""),
+            node("c", "2026-01-01T00:00:00Z"),
+            node("d", "2026-03-01T00:00:00Z"),
+        ];
+        nodes.sort_by_cached_key(|node| age(&node.name, Some(node)));
+        assert_eq!(nodes.map(|node| node.name), ["c", "a", "d", "b"]);
     }
 }

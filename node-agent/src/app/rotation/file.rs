@@ -1,8 +1,7 @@
 //! The record of rotation on disk: one file beside the keys, replaced as a whole and synced.
+use crate::disk;
 use ringfence_keyring::rotation::{Record, RecordError};
-use std::fs::File;
-use std::io::{self, Write};
-use std::os::unix::fs::OpenOptionsExt;
+use std::io;
 use std::path::{Path, PathBuf};
 
 /// Its name in the state directory.
@@ -42,13 +41,6 @@ pub(super) fn write(state_dir: &Path, record: &Record) -> Result<(), RecordFileE
     let path = state_dir.join(NAME);
     let text = record.to_json();
     let text = text.map_err(|source| RecordFileError::Record { path: path.clone(), source })?;
-    let next = path.with_extension("new");
-    let written = || -> io::Result<()> {
-        let mut file = File::options().write(true).create(true).truncate(true).mode(0o600).open(&next)?;
-        file.write_all(text.as_bytes())?;
-        file.sync_all()?;
-        std::fs::rename(&next, &path)?;
-        File::open(state_dir)?.sync_all()
-    };
-    written().map_err(|source| RecordFileError::Io { operation: "write", path: path.clone(), source })
+    let written = disk::replace(&path, 0o600, text.as_bytes());
+    written.map_err(|source| RecordFileError::Io { operation: "write", path: path.clone(), source })
 }

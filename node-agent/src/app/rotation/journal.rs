@@ -1,7 +1,7 @@
 //! The audit log as the agent keeps it. It is evidence, no condition: a log that cannot be written is named in the status,
 //! and keys rotate on.
 use super::super::clock;
-use ringfence_keyring::audit::{AuditError, AuditLog, Entry, Head, KeyEvent};
+use ringfence_keyring::audit::{AuditError, AuditLog, Entry, Head, KeyEvent, Size};
 use std::path::Path;
 
 /// Its name in the state directory.
@@ -17,7 +17,8 @@ pub(in crate::app) struct Journal {
 
 impl Journal {
     pub(super) fn open(state_dir: &Path, node: &str) -> Self {
-        let log = AuditLog::open(&state_dir.join(AUDIT_LOG), node, &clock::rfc3339(clock::unix()));
+        let log =
+            AuditLog::open(&state_dir.join(AUDIT_LOG), Size::AGENT, node, &clock::rfc3339(clock::unix()));
         Self { node: node.to_owned(), log, failed: None }
     }
 

@@ -91,6 +91,14 @@ impl Rotation {
                 let (peer, uid) = self.judged(&node);
                 self.journal.note(KeyEvent::Admitted { peer, uid });
             }
+            Report::Doubted { by, seen } => {
+                tracing::warn!(
+                    ?by,
+                    seen,
+                    "they say they saw newer keys of this node, and most peers do not: its keys stay; \
+                     if it was restored from a backup: ringfence keys rotate --node"
+                );
+            }
             Report::EpochWentBack { named, known } => {
                 tracing::warn!(%named, %known, "the mesh's epoch went back: it is raised again");
             }
@@ -109,7 +117,7 @@ impl Rotation {
     }
 
     fn judged(&self, node: &NodeName) -> (String, String) {
-        let known = self.state.record().judged.iter().find(|(_, judgement)| judgement.node == *node);
-        (node.to_string(), known.map_or_else(String::new, |(uid, _)| uid.to_string()))
+        let last = self.state.record().last_judgement(node);
+        (node.to_string(), last.map_or_else(String::new, |(uid, _)| uid.to_string()))
     }
 }

@@ -26,9 +26,10 @@ use super::clock;
 use crate::words::{Command, Incoming};
 use ringfence_keyring::audit::Head;
 use ringfence_keyring::rotation::{Action, Event, Moment, NodeName, Refusal, State, Word};
-use ringfence_keyring::{KeyStore, PerPlane, Plane, PlaneKey, PublicKey, Publication, StoreError};
+use ringfence_keyring::{KeyStore, PairKey, PerPlane, Plane, PlaneKey, PublicKey, Publication, StoreError};
 use std::collections::{BTreeMap, VecDeque};
 use std::path::PathBuf;
+use std::sync::Arc;
 
 /// Why this node cannot go on with the rotation: it is begun anew, from disk and kernel, as after a restart.
 #[derive(Debug, thiserror::Error)]
@@ -46,6 +47,10 @@ pub(super) struct Rotation {
     pub(super) state: State,
     pub(super) keys: PerPlane<Option<PlaneKey>>,
     pub(super) journal: Journal,
+    /// Whether the kernel is where the state wants it; not yet at the start.
+    pub(super) stands: bool,
+    /// Routes that cannot be made, and why: no traffic rests on them.
+    pub(super) unmade: Vec<String>,
     /// Our own publication as it was written last, and when.
     pub(super) written: Option<(Publication, Moment)>,
     store: KeyStore,
@@ -57,6 +62,8 @@ pub(super) struct Rotation {
     refusals: BTreeMap<NodeName, Refusal>,
     /// Bytes received from each peer of each device when it was last looked.
     received: BTreeMap<(Plane, PublicKey), u64>,
+    /// What proves messages of ours and of peers, by our key and theirs.
+    pairs: BTreeMap<(PublicKey, PublicKey), Arc<PairKey>>,
     /// The ends of peers' audit logs that were noted.
     heads: BTreeMap<NodeName, Head>,
     in_use: Option<PublicKey>,

@@ -3,12 +3,14 @@ use super::{Rotation, clock};
 use crate::desired::Snapshot;
 use crate::mesh::{LocalKeysView, MeshSpec, Pair, Pairs, UnderlayFacts};
 use crate::model::{ObjectName, Problem};
-use crate::status::{RotationStatus, WaitingStatus};
+use crate::status::{RefusedStatus, RotationStatus, WaitingStatus};
 use crate::watch::Kind;
 use crate::words::{Addressees, Party};
 use ringfence_keyring::rotation::{Refusal, Waiting};
-use ringfence_keyring::{PerPlane, Plane};
+use ringfence_keyring::{PairKey, PerPlane, Plane};
+use std::collections::BTreeMap;
 use std::net::IpAddr;
+use std::sync::Arc;
 
 impl Rotation {
     /// What everyone may know of our keys, and what was agreed with whom.
@@ -26,15 +28,29 @@ impl Rotation {
         }
     }
 
-    /// Whom to talk to about it, and how.
-    pub(in crate::app) fn addressees(&self, underlay: &UnderlayFacts, spec: &MeshSpec) -> Addressees {
+    /// Whom to talk to about it, and how; what proves it is kept, for it takes a while to compute.
+    pub(in crate::app) fn addressees(&mut self, underlay: &UnderlayFacts, spec: &MeshSpec) -> Addressees {
         let ours = |v4: bool| {
             underlay.addresses.iter().map(|own| own.address).find(|address: &IpAddr| address.is_ipv4() == v4)
         };
-        let party = |name: &str| Some(Party { addresses: spec.known.get(name)?.addresses.clone() });
+        let mut before = std::mem::take(&mut self.pairs);
+        let (mut kept, keys, state) = (BTreeMap::new(), &self.keys, &self.state);
+        let mut pair = |name: &str, plane: Plane| {
+            let (ours, theirs) = (keys.get(plane).as_ref()?, state.peer(name, plane)?);
+            let at = (ours.public(), theirs);
+            let key = before.remove(&at).unwrap_or_else(|| Arc::new(PairKey::new(ours, theirs)));
+            kept.insert(at, key.clone());
+            Some(key)
+        };
+        let mut party = |name: &str| {
+            let addresses = spec.known.get(name)?.addresses.clone();
+            Some(Party { addresses, keys: PerPlane::from_fn(|plane| pair(name, plane)) })
+        };
+        let nodes = state.members().filter_map(|(name, _)| Some((name.clone(), party(name)?))).collect();
+        self.pairs = kept;
         Addressees {
             from: [ours(true), ours(false)].into_iter().flatten().collect(),
-            nodes: self.state.members().filter_map(|(name, _)| Some((name.clone(), party(name)?))).collect(),
+            nodes,
             mtu: PerPlane::from_fn(|plane| spec.devices.get(&plane).map_or(0, |device| device.mtu)),
         }
     }
@@ -69,9 +85,12 @@ impl Rotation {
                     unheard_seconds: unheard.as_secs(),
                 })
                 .collect(),
+            unmade: self.unmade.clone(),
+            refused: RefusedStatus::default(),
             revoked: record
                 .judged
-                .iter()
+                .values()
+                .filter_map(|judgement| record.last_judgement(&judgement.node))
                 .filter(|(_, judgement)| judgement.revoked)
                 .map(|(uid, judgement)| (uid.to_string(), judgement.node.to_string()))
                 .collect(),
@@ -96,7 +115,7 @@ fn field(why: &Refusal) -> &'static str {
     match why {
         Refusal::NotAMember { .. } | Refusal::Revoked { .. } => "spec.nodeUID",
         Refusal::Old { .. } | Refusal::Contradiction { .. } => "spec.serial",
-        Refusal::ForeignKey { .. } => "spec.planes",
+        Refusal::ForeignKey { .. } | Refusal::RevokedKey { .. } => "spec.planes",
         Refusal::Leap { .. } => "spec.epoch",
     }
 }

@@ -4,7 +4,7 @@ use super::history::log_of;
 use crate::lab::Lab;
 use crate::watch::directory::{self, Mode};
 use anyhow::Context;
-use ringfence_keyring::audit::{Anchor, Entry, KeyEvent, verify};
+use ringfence_keyring::audit::{self, Anchor, Entry, KeyEvent, Size, verify};
 use serde::Serialize;
 use std::collections::BTreeMap;
 use std::path::{Path, PathBuf};
@@ -23,7 +23,9 @@ struct Looked {
     log: PathBuf,
     /// `intact`, `unanchored` or `damaged`.
     verdict: &'static str,
-    /// How many lines it has.
+    /// The number it begins at: more than 1 where the oldest of many files were removed.
+    begins: u64,
+    /// The number it ends with.
     lines: u64,
     /// The line up to which others confirm it.
     anchored: Option<u64>,
@@ -60,7 +62,7 @@ pub(super) fn run(arguments: &VerifyArguments) -> anyhow::Result<ExitCode> {
 }
 
 fn read(path: &Path) -> anyhow::Result<Log> {
-    let text = std::fs::read(path).with_context(|| path.display().to_string())?;
+    let text = audit::read(path).with_context(|| path.display().to_string())?;
     let entries = text.split(|byte| *byte == b'\n').filter_map(|line| serde_json::from_slice(line).ok());
     let (mut node, mut seen) = (String::new(), Vec::new());
     for Entry { node: by, event, .. } in entries {
@@ -84,7 +86,7 @@ fn look(log: &Log, all: &[Log], published: &BTreeMap<String, Anchor>) -> Looked 
     let others = all.iter().filter(|other| other.path != log.path).flat_map(|other| &other.seen);
     let of_peers = others.filter(|(node, _)| *node == log.node).map(|(_, anchor)| anchor.clone());
     let anchors: Vec<Anchor> = of_peers.chain(published.get(&log.node).cloned()).collect();
-    let verdict = verify(&log.text, &anchors);
+    let verdict = verify(&log.text, Size::AGENT, &anchors);
     Looked {
         node: log.node.clone(),
         log: log.path.clone(),
@@ -93,6 +95,7 @@ fn look(log: &Log, all: &[Log], published: &BTreeMap<String, Anchor>) -> Looked 
             (true, None) => "unanchored",
             (true, Some(_)) => "intact",
         },
+        begins: verdict.begins,
         lines: verdict.head.number,
         anchored: verdict.anchored,
         problems: verdict.problems.iter().map(ToString::to_string).collect(),
@@ -101,7 +104,7 @@ fn look(log: &Log, all: &[Log], published: &BTreeMap<String, Anchor>) -> Looked 
 
 fn table(looked: &[Looked]) -> String {
     let mut text = String::new();
-    for Looked { node, log, verdict, lines, anchored, problems } in looked {
+    for Looked { node, log, verdict, begins, lines, anchored, problems } in looked {
         let of = if node.is_empty() { log.display().to_string() } else { node.clone() };
         let confirmed = match anchored {
             Some(number) => format!("others confirm it up to number {number}"),
@@ -109,7 +112,8 @@ fn table(looked: &[Looked]) -> String {
                 "nobody else's word stands for it: what was cut off at its end would not be missed".to_owned()
             }
         };
-        text.push_str(&format!("{of}: {verdict}: {lines} lines; {confirmed}\n"));
+        let begins = if *begins > 1 { format!("begins at number {begins}, ") } else { String::new() };
+        text.push_str(&format!("{of}: {verdict}: {begins}{lines} lines; {confirmed}\n"));
         for problem in problems {
             text.push_str(&format!("  {problem}\n"));
         }

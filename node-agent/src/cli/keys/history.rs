@@ -4,7 +4,7 @@ use crate::app::AUDIT_LOG;
 use crate::lab::Lab;
 use crate::status::columns;
 use anyhow::Context;
-use ringfence_keyring::audit::{Entry, KeyEvent};
+use ringfence_keyring::audit::{self, Entry, KeyEvent};
 use std::path::PathBuf;
 use std::process::ExitCode;
 
@@ -13,7 +13,8 @@ pub(super) fn run(arguments: &HistoryArguments) -> anyhow::Result<ExitCode> {
         (Some(lab), Some(node)) => log_of(&Lab::open(&arguments.root, lab)?, node),
         _ => arguments.state_dir.join(AUDIT_LOG),
     };
-    let text = std::fs::read_to_string(&path).with_context(|| path.display().to_string())?;
+    let text = audit::read(&path).with_context(|| path.display().to_string())?;
+    let text = String::from_utf8(text).with_context(|| path.display().to_string())?;
     let read = |(number, line): (usize, &str)| {
         serde_json::from_str(line).with_context(|| {
             format!("{}, line {}: `ringfence audit verify` says more", path.display(), number + 1)
@@ -54,6 +55,7 @@ fn cells(event: &KeyEvent) -> [String; 3] {
         KeyEvent::HeadSeen { peer, head, .. } => {
             text("log of a peer seen", format!("{peer}, {} lines", head.number), "")
         }
+        KeyEvent::Continued { before } => text("another file", format!("after {before}"), ""),
         KeyEvent::Torn { bytes, .. } => text("torn line taken off", format!("{bytes} bytes"), ""),
         other => text("other", format!("{other:?}"), ""),
     }

@@ -8,7 +8,7 @@ use anyhow::Context;
 use serde::Serialize;
 use std::collections::BTreeMap;
 use std::process::ExitCode;
-use std::time::{Duration, Instant};
+use std::time::{Duration, Instant, SystemTime, UNIX_EPOCH};
 
 /// How often agents are asked.
 const LOOK: Duration = Duration::from_millis(100);
@@ -32,17 +32,26 @@ pub(super) fn run(arguments: &JudgeArguments, revoked: bool) -> anyhow::Result<E
     let place = Place::of(&arguments.place)?;
     let loaded = place.read()?;
     let name = &arguments.node;
+    let before = loaded.revocations.get(name).map(|before| &before.value);
+    // A stolen node's object may be gone by the time: its name and its keys are what is revoked.
     let uid = loaded.nodes.get(name).map(|node| node.value.uid.clone());
-    let uid = uid.with_context(|| format!("there is no Node {name}"))?;
-    let before = loaded.revocations.get(name).map_or(0, |before| before.value.number);
-    let revocation = Revocation { node_uid: uid.clone(), number: before + 1, revoked };
+    let uid = uid.or_else(|| Some(loaded.publications.get(name)?.value.uid().to_owned()));
+    let uid = uid.or_else(|| Some(before?.node_uid.clone()));
+    let uid = uid.with_context(|| format!("there is no Node {name}, nor anything that one published"))?;
+    // Also beyond those of an object that somebody has deleted since.
+    let now = SystemTime::now().duration_since(UNIX_EPOCH).map_or(0, |now| now.as_secs());
+    let number = now.max(before.map_or(0, |before| before.number) + 1);
+    let revocation = Revocation { node_uid: uid.clone(), number, revoked };
     directory::judge(&place.source, name, &revocation)?;
     let until = Instant::now() + Duration::from_secs(arguments.timeout);
     let confirmed = loop {
         let reports = place.reports()?;
         let others = reports.iter().filter(|(node, _)| *node != name);
         let confirmed: BTreeMap<String, bool> = others
-            .map(|(node, report)| (node.clone(), report.mesh.rotation.revoked.contains_key(&uid) == revoked))
+            .map(|(node, report)| {
+                let there = report.mesh.rotation.revoked.values().any(|of| of == name);
+                (node.clone(), there == revoked)
+            })
             .collect();
         if confirmed.values().all(|confirmed| *confirmed) || Instant::now() >= until {
             break confirmed;

@@ -10,6 +10,9 @@ use serde::Serialize;
 use std::collections::BTreeMap;
 use std::process::ExitCode;
 
+/// Whom a node waits for whose agent cannot be asked from here.
+const UNKNOWN: &str = "(not known here; its own agent says)";
+
 /// Every node's keys.
 #[derive(Debug, Serialize)]
 #[serde(rename_all = "camelCase")]
@@ -38,6 +41,9 @@ pub(super) struct NodeKeys {
     pub(super) oldest_handshake_seconds: Option<u64>,
     /// Whom it waits for; absent where its agent was not asked.
     pub(super) waiting: Option<Vec<WaitingStatus>>,
+    /// Routes that its agent cannot make, and why; whatever rotates, rotates without them.
+    #[serde(skip_serializing_if = "Vec::is_empty")]
+    pub(super) unmade: Vec<String>,
 }
 
 pub(super) fn run(place: &PlaceArguments, output: OutputArguments) -> anyhow::Result<ExitCode> {
@@ -51,11 +57,9 @@ pub(super) fn mesh(loaded: &Loaded) -> MeshEpoch {
     loaded.mesh.get(MESH).map_or_else(MeshEpoch::default, |mesh| *mesh.value)
 }
 
-/// Whether the node that bears this name now is revoked; what was said of an earlier one of the name does not matter.
+/// Whether nodes of this name are revoked, whatever Node object bears it now.
 pub(super) fn is_revoked(loaded: &Loaded, name: &str) -> bool {
-    let revoked = loaded.revocations.get(name).filter(|revocation| revocation.value.revoked);
-    let node = loaded.nodes.get(name);
-    revoked.zip(node).is_some_and(|(revoked, node)| revoked.value.node_uid == node.value.uid)
+    loaded.revocations.get(name).is_some_and(|revocation| revocation.value.revoked)
 }
 
 /// What objects and agents say together.
@@ -80,6 +84,7 @@ pub(super) fn gather(loaded: &Loaded, reports: &BTreeMap<String, StatusReport>) 
             oldest_handshake_seconds: plane
                 .and_then(|plane| plane.peers.iter().filter_map(|peer| peer.handshake_seconds).max()),
             waiting: report.map(|report| report.mesh.rotation.waiting.clone()),
+            unmade: report.map(|report| report.mesh.rotation.unmade.clone()).unwrap_or_default(),
         }
     };
     KeysStatus {
@@ -107,6 +112,7 @@ fn table(status: &KeysStatus) -> String {
         let mut waiting: Vec<String> =
             waiting.map(|w| format!("{} on {}: {}", w.node, w.plane, w.reason)).collect();
         waiting.sort();
+        waiting.extend(keys.unmade.iter().cloned());
         vec![
             name.clone(),
             keys.state.to_owned(),
@@ -115,7 +121,7 @@ fn table(status: &KeysStatus) -> String {
             key,
             seconds(keys.age_seconds),
             seconds(keys.oldest_handshake_seconds),
-            if keys.waiting.is_none() { "?".to_owned() } else { waiting.join("; ") },
+            if keys.waiting.is_none() { UNKNOWN.to_owned() } else { waiting.join("; ") },
         ]
     });
     let heading = ["NODE", "STATE", "RF-WG0", "RF-WG1", "KEY IN USE", "AGE", "OLDEST HANDSHAKE", "WAITS FOR"];

@@ -1,7 +1,8 @@
 //! Routes, rules, MTU and NAT of the small cluster.
 use super::*;
 use crate::mesh::spec::{
-    BLACKHOLE_METRIC, MAIN_TABLE, POD_TABLE, ROUTE_METRIC, RULE_PRIORITY, RouteSpec, RouteVia, RuleSpec,
+    BLACKHOLE_METRIC, MAIN_TABLE, PLANE_TABLES, POD_TABLE, ROUTE_METRIC, RULE_PRIORITY, RouteSpec, RouteVia,
+    RuleSpec,
 };
 use crate::model::{ObjectName, Pod};
 
@@ -32,14 +33,15 @@ fn pods_of_other_nodes_are_reached_over_the_active_plane_from_our_node_address()
         ] {
             assert!(routes.contains(&route), "{route:?} is not in {routes:#?}");
         }
-        assert_eq!(routes.len(), 4 + 4 + 2 + 4);
+        // And one over each plane for what is bound to it.
+        assert_eq!(routes.len(), 4 + 4 + 2 + 4 + 2);
     }
 }
 
 #[test]
 fn local_pods_ask_the_table_of_node_addresses_first() {
     let rules = World::seen_by("a").compile().rules;
-    let of_pods = rules.into_iter().filter(|rule| rule.plane.is_none()).collect();
+    let of_pods = rules.into_iter().filter(|rule| rule.plane.is_none() && rule.bound.is_none()).collect();
     let expected = BTreeSet::from([rule("10.244.1.0/24", None), rule("fd00:10:244:1::/64", None)]);
     assert_eq!(expected, of_pods);
 }
@@ -52,11 +54,31 @@ fn what_comes_off_the_mesh_and_goes_on_to_a_node_stays_on_the_mesh() {
             assert!(rules.contains(&rule(all, Some(plane))), "{rules:#?}");
         }
     }
-    assert_eq!(rules.len(), 2 + 4);
+    assert_eq!(rules.iter().filter(|rule| rule.bound.is_none()).count(), 2 + 4);
 }
 
 fn rule(source: &str, plane: Option<Plane>) -> RuleSpec {
-    RuleSpec { source: net(source), plane, table: POD_TABLE, priority: RULE_PRIORITY }
+    RuleSpec { source: net(source), plane, bound: None, table: POD_TABLE, priority: RULE_PRIORITY }
+}
+
+#[test]
+fn what_is_bound_to_a_planes_device_finds_a_route_over_it_where_there_is_ipv6() {
+    let mut world = World::seen_by("a");
+    let spec = world.compile();
+    for (plane, table) in [(Plane::Zero, 1872), (Plane::One, 1873)] {
+        let lookup = RuleSpec { bound: Some(plane), table, ..rule("::/0", None) };
+        assert!(spec.rules.contains(&lookup), "{:#?}", spec.rules);
+        let over = |route: &&RouteSpec| route.table == table;
+        let routes: Vec<&RouteSpec> = spec.routes.iter().filter(over).collect();
+        assert!(
+            matches!(routes[..], [route] if route.via == RouteVia::Plane(plane, None) && route.destination == net("::/0")),
+            "{routes:?}"
+        );
+    }
+    world.edit("a", |a| a.addresses.retain(|address| address.is_ipv4()));
+    let spec = world.compile();
+    assert!(spec.rules.iter().all(|rule| rule.bound.is_none()), "{:#?}", spec.rules);
+    assert!(spec.routes.iter().all(|route| route.table < PLANE_TABLES), "{:#?}", spec.routes);
 }
 
 #[test]
@@ -68,7 +90,8 @@ fn a_node_that_is_refused_or_has_no_keys_is_blackholed_for_pods_not_reached_in_t
     for address in ["192.0.2.2/32", "2001:db8::2/128", "192.0.2.3/32", "2001:db8::3/128"] {
         assert!(routes.contains(&blackhole(POD_TABLE, address)));
     }
-    assert!(routes.iter().all(|route| route.via == RouteVia::Blackhole));
+    let to_somebody = |route: &&RouteSpec| ![PLANE_TABLES, PLANE_TABLES + 1].contains(&route.table);
+    assert!(routes.iter().filter(to_somebody).all(|route| route.via == RouteVia::Blackhole));
 }
 
 #[test]

@@ -1,5 +1,5 @@
 //! What was found on the node, as plain values.
-use crate::mesh::spec::{LockSpec, NatSpec, RouteSpec, RouteVia, RuleSpec};
+use crate::mesh::spec::{LockSpec, NatSpec, RouteSpec, RouteVia, RuleSpec, WordsSpec};
 use ipnetwork::IpNetwork;
 use ringfence_keyring::{Plane, PublicKey};
 use std::collections::{BTreeMap, BTreeSet};
@@ -21,6 +21,8 @@ pub struct ObservedMesh {
     pub lock: Option<LockSpec>,
     /// What our nftables table of sources does; `None` if it is not there or not as we made it.
     pub nat: Option<NatSpec>,
+    /// Whose words reach the agent; `None` if that nftables table is not there or not as we made it.
+    pub words: Option<WordsSpec>,
 }
 
 impl ObservedMesh {
@@ -32,6 +34,15 @@ impl ObservedMesh {
             destination: route.destination,
             metric: route.metric,
             via: Some(route.via.clone()),
+        })
+    }
+
+    /// Whether anything is sent over a plane to where `route` leads, by a route that it would replace.
+    #[must_use]
+    pub fn leads_onto_mesh(&self, route: &RouteSpec) -> bool {
+        self.routes.iter().any(|there| {
+            let same = (there.table, there.destination) == (route.table, route.destination);
+            same && matches!(there.via, Some(RouteVia::Plane(..)))
         })
     }
 }

@@ -50,6 +50,7 @@ fn desired() -> MeshSpec {
         rules: BTreeSet::from([RuleSpec {
             source: net("10.244.1.0/24"),
             plane: None,
+            bound: None,
             table: 7,
             priority: 8,
         }]),
@@ -97,6 +98,7 @@ impl Machine {
             Action::DeleteRule(rule) => assert!(self.0.rules.remove(rule)),
             Action::ReplaceLock(lock) => self.0.lock = Some(lock.clone()),
             Action::ReplaceNat(nat) => self.0.nat = Some(nat.clone()),
+            Action::ReplaceWords(words) => self.0.words = Some(words.clone()),
             Action::SetSysctl { path, value } => {
                 self.0.sysctls.insert(path.clone(), value.clone());
             }

@@ -1,21 +1,47 @@
 //! Keys rotate while everybody talks to everybody, and nothing is lost (P4), reset, or seen in the clear (P1).
 pub mod absent;
 pub mod bad;
+pub mod commands;
+pub mod forged;
 pub mod killed;
 pub mod revoked;
 pub mod secrets;
 mod traffic;
 
-use crate::lab::{Lab, eventually};
+use crate::lab::{Lab, Talk, all_whole, eventually};
 use anyhow::{Context, Result, ensure};
 use serde_json::Value;
 use std::collections::BTreeSet;
+use std::net::{IpAddr, SocketAddr};
 use std::time::Duration;
-use traffic::{NODES, PODS, Traffic, manifests};
+use traffic::{NODES, PODS, PORT, Traffic, manifests};
 
 fn lab(name: &str) -> Result<Lab> {
     // Nobody rotates but who is told to.
     Lab::up(name, &manifests(3), &["--nodes", "3", "--agent-argument=--rotate-every=0"])
+}
+
+/// Nodes that have addresses of IPv6 alone, on an underlay that has nothing else.
+///
+/// # Errors
+/// What was lost; a rotation that does not end.
+pub fn of_ipv6_alone() -> Result<()> {
+    let manifests = manifests(3);
+    let pods = manifests.rsplit_once("---").context("a Service at the end")?.0;
+    let arguments = ["--nodes", "3", "--family", "v6", "--agent-argument=--rotate-every=0"];
+    let lab = Lab::up("rotate-v6", pods, &arguments)?;
+    let mut talks = Vec::new();
+    for (from, to) in [(PODS[0], PODS[1]), (PODS[1], PODS[2]), (PODS[2], PODS[0])] {
+        let address: IpAddr = lab.pod(to)?.1.remove(0).parse()?;
+        ensure!(address.is_ipv6(), "{to} has {address}");
+        talks.push(lab.talk(from, "TCP", SocketAddr::new(address, PORT))?);
+        talks.push(lab.ping(from, address)?);
+    }
+    talks.iter_mut().try_for_each(Talk::goes)?;
+    lab.rotate(&[])?;
+    talks.iter_mut().try_for_each(Talk::goes)?;
+    settled(&lab, 1, 60)?;
+    all_whole(talks, 50)
 }
 
 /// The mesh's epoch, and the fingerprints of all keys that are published.

@@ -21,9 +21,15 @@ config RINGFENCE_UML
 	def_bool y
 	select HAVE_EFFICIENT_UNALIGNED_ACCESS
 ";
-/// Debugging information, from which the kernel's types are taken, doubles the time to build. What is needed is of one file:
-/// the types of programs' contexts, `bpf_ctx_convert` in kernel/bpf/btf.c.
-const DEBUGGED: [&str; 2] = ["KCFLAGS=-g0", "CFLAGS_btf.o=-gdwarf-4"];
+/// Debugging information, from which the kernel's types are taken, doubles the time to build. What is needed is of three files:
+/// the types of programs' contexts, `bpf_ctx_convert` in kernel/bpf/btf.c; and the functions that connection tracking and NAT
+/// offer to programs. Without those they take back all they have set up (`nf_nat_init`, net/netfilter/nf_nat_core.c).
+const DEBUGGED: [&str; 4] = [
+    "KCFLAGS=-g0",
+    "CFLAGS_btf.o=-gdwarf-4",
+    "CFLAGS_nf_conntrack_bpf.o=-gdwarf-4",
+    "CFLAGS_nf_nat_bpf.o=-gdwarf-4",
+];
 /// Most of the archive is drivers and documents; without these it unpacks in a third less time.
 const LEFT_OUT: [&str; 2] = ["*/drivers/gpu/drm/amd/include", "*/Documentation/*/*"];
 
