@@ -131,7 +131,7 @@ impl MeshKeeper {
         let cluster_cidrs = config.cluster_cidrs.clone();
         let node_cidrs = config.node_cidrs.clone();
         let settings = MeshConfig { ports: config.ports, cluster_cidrs, node_cidrs, ..MeshConfig::default() };
-        let (remembered, read) = Remembered::open(&config.state_dir, config.hold_departed.as_secs());
+        let remembered = Remembered::open(&config.state_dir, config.hold_departed.as_secs());
         let mut keeper = Self {
             board,
             config,
@@ -141,7 +141,7 @@ impl MeshKeeper {
             spec: MeshSpec::default(),
             remembered,
             warnings: BTreeSet::new(),
-            unwritten: BTreeMap::from([("nodes", read.map_err(|error| error.to_string()))]),
+            unwritten: BTreeMap::new(),
             problems: BTreeSet::new(),
             settings,
         };

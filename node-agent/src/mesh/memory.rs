@@ -69,6 +69,13 @@ impl Departed {
 }
 
 impl Memory {
+    /// What is remembered where it is not known any more who had what: all of this was closed, or a living node's.
+    #[must_use]
+    pub fn of_nobody(addresses: BTreeSet<IpAddr>, pod_cidrs: BTreeSet<IpNetwork>) -> Self {
+        let had = Known { addresses: addresses.into_iter().collect(), pod_cidrs, ..Known::default() };
+        Self { departed: vec![Departed { had, ..Departed::default() }], ..Self::default() }
+    }
+
     /// What is known of the node whose object this is.
     pub(super) fn of(&self, node: &Node) -> Option<&Known> {
         self.known.get(&node.name).filter(|known| known.uid == node.uid)

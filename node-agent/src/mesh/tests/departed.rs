@@ -181,3 +181,22 @@ fn an_address_that_was_never_believed_is_not_closed_when_its_node_is_gone() {
     world.delete("b");
     assert!(!world.round(T + 10).lock.nodes.contains(&ip("198.51.100.53")));
 }
+
+#[test]
+fn where_nobody_knows_any_more_who_had_what_all_of_it_stays_closed_but_what_living_nodes_have() {
+    let mut world = World::seen_by("a");
+    let addresses = ["192.0.2.1", "192.0.2.2", "192.0.2.3", "192.0.2.77"].map(ip);
+    world.memory = Memory::of_nobody(addresses.into(), [net("10.244.0.0/16"), net("10.250.0.0/24")].into());
+    let honest = World::seen_by("a").compile();
+    world.now = T;
+    let spec = world.round(T);
+    assert_eq!((&spec.devices, &spec.problems), (&honest.devices, &honest.problems));
+    assert_eq!(spec.lock.nodes.difference(&honest.lock.nodes).collect::<Vec<_>>(), [&ip("192.0.2.77")]);
+    assert!(spec.routes.contains(&blackhole(POD_TABLE, "192.0.2.77/32")));
+    assert!(spec.routes.contains(&blackhole(MAIN_TABLE, "10.250.0.0/24")));
+    let told = |spec: &MeshSpec| spec.warnings.iter().any(|w| w.contains("nodes.json") && w.contains(".77"));
+    assert!(told(&spec), "{:?}", spec.warnings);
+    assert!(told(&world.round(T + HOLD - 1)));
+    assert_eq!(world.round(T + HOLD).lock.nodes, honest.lock.nodes);
+    assert_eq!(world.compile().warnings, honest.warnings);
+}
