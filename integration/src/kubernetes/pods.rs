@@ -49,7 +49,7 @@ impl Running {
     /// What a server says its name is.
     pub fn name_at(&self, from: &str, to: &str) -> Result<String> {
         let url = format!("http://{to}/hostname");
-        let said = self.ask(&["exec", from, "--", "/bin/busybox", "wget", "-q", "-T", "5", "-O", "-", &url]);
+        let said = self.ask(&["exec", from, "--", "/bin/wget", "-q", "-O", "-", &url]);
         Ok(said?.trim().to_owned())
     }
 }

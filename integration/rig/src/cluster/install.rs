@@ -27,10 +27,11 @@ impl Cluster {
         Ok(())
     }
 
-    /// A kustomization upon the manifests that says the cluster's pod CIDRs.
+    /// A kustomization upon the manifests that says where the cluster's pods and nodes are.
     fn overlay(&self, manifests: &Path) -> Result<PathBuf> {
         let directory = self.root.join("install");
         fs::create_dir_all(&directory).with_context(|| format!("making {}", directory.display()))?;
+        let set = |key: &str, value: &[String]| json!({"op": "replace", "path": format!("/data/{key}"), "value": value.join(",")});
         let base = manifests.canonicalize().with_context(|| format!("finding {}", manifests.display()))?;
         let kustomization = json!({
             "apiVersion": "kustomize.config.k8s.io/v1beta1",
@@ -38,9 +39,10 @@ impl Cluster {
             "resources": [relative(&directory, &base)],
             "patches": [{
                 "target": {"kind": "ConfigMap", "name": CONFIG},
-                "patch": json!([{
-                    "op": "replace", "path": "/data/cluster-cidrs", "value": self.options.families.pods().join(","),
-                }]).to_string(),
+                "patch": json!([
+                    set("cluster-cidrs", &self.options.families.pods()),
+                    set("node-cidrs", &self.options.families.underlay()),
+                ]).to_string(),
             }],
         });
         let path = directory.join("kustomization.yaml");

@@ -43,6 +43,11 @@ impl Families {
         self.pick(16, 64)
     }
 
+    /// The network between nodes.
+    pub fn underlay(self) -> Vec<String> {
+        self.pick("10.88.0.0/16".to_owned(), "fd00:88::/64".to_owned())
+    }
+
     /// A node's pod CIDRs.
     pub fn pods_of(self, number: u8) -> Vec<String> {
         self.pick(format!("10.244.{number}.0/24"), format!("fd00:244:0:{number:x}::/64"))

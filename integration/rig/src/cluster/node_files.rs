@@ -34,7 +34,7 @@ disabled_plugins = [
     )
 }
 
-/// The kubelet's. Pods are evicted only when the disk that they share with everything else is nearly full.
+/// The kubelet's. Disk and memory are shared with everything else on this machine: how full they are is no reason to evict.
 pub(super) fn kubelet(options: &Options, number: u8, authority: &str, cgroup: &str) -> Value {
     json!({
         "apiVersion": "kubelet.config.k8s.io/v1beta1",
@@ -55,8 +55,10 @@ pub(super) fn kubelet(options: &Options, number: u8, authority: &str, cgroup: &s
         "clusterDNS": options.families.dns(),
         "clusterDomain": DOMAIN,
         "resolvConf": "",
+        // A kubelet takes 0% for never.
         "evictionHard": {
-            "nodefs.available": "1%", "imagefs.available": "1%", "nodefs.inodesFree": "1%", "memory.available": "50Mi",
+            "nodefs.available": "0%", "imagefs.available": "0%", "nodefs.inodesFree": "0%", "imagefs.inodesFree": "0%",
+            "memory.available": "0%",
         },
         "imageGCHighThresholdPercent": 100,
         "imageGCLowThresholdPercent": 99,

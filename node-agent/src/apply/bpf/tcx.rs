@@ -6,6 +6,7 @@ use super::pins::Pins;
 use aya::programs::links::{FdLink, LinkError, PinnedLink};
 use aya::programs::tc::{SchedClassifierLink, SchedClassifierLinkId};
 use aya::programs::{LinkOrder, ProgramError, SchedClassifier, TcAttach};
+use ringfence_bpf_query::Tcx;
 use std::fs;
 use std::io;
 use std::path::PathBuf;
@@ -15,10 +16,13 @@ use std::path::PathBuf;
 /// # Errors
 /// [`DatapathError::Query`]; a device that is gone has none.
 pub(super) fn attached(ifindex: u32, direction: Direction) -> Result<Vec<u32>, DatapathError> {
-    match SchedClassifier::query_tcx(ifindex, direction.attach_type()) {
-        Ok((_, programs)) => Ok(programs.iter().map(|p| p.id()).collect()),
-        Err(e) if is_gone(&e) => Ok(Vec::new()),
-        Err(e) => Err(DatapathError::Query { ifindex, message: chain(&e) }),
+    let side = match direction {
+        Direction::Ingress => Tcx::Ingress,
+        Direction::Egress => Tcx::Egress,
+    };
+    match ringfence_bpf_query::attached(ifindex, side) {
+        Err(e) if e.raw_os_error() == Some(nix::libc::ENODEV) => Ok(Vec::new()),
+        other => other.map_err(|e| DatapathError::Query { ifindex, message: e.to_string() }),
     }
 }
 
@@ -99,12 +103,6 @@ fn remove_pin(path: &std::path::Path) -> Result<(), DatapathError> {
         Err(e) if e.kind() != io::ErrorKind::NotFound => Err(DatapathError::pin("remove", path)(e)),
         _ => Ok(()),
     }
-}
-
-/// Whether an error says that the device is not there.
-fn is_gone(error: &ProgramError) -> bool {
-    matches!(error, ProgramError::SyscallError(e)
-        if matches!(e.io_error.raw_os_error(), Some(code) if code == nix::libc::ENODEV))
 }
 
 /// An error with its sources on one line.
