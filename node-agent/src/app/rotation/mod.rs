@@ -17,6 +17,8 @@ mod heads;
 mod journal;
 mod keep;
 mod start;
+#[cfg(test)]
+mod tests;
 mod view;
 
 use feed::Fed;
