@@ -3,8 +3,10 @@ use super::clock;
 use crate::desired::Snapshot;
 use crate::disk;
 use crate::mesh::{Memory, MeshSpec};
+use ringfence_keyring::rotation::Moment;
 use std::io;
 use std::path::{Path, PathBuf};
+use std::time::Duration;
 
 /// Its name.
 const FILE: &str = "nodes.json";
@@ -25,6 +27,8 @@ pub(super) struct Remembered {
     /// Seconds for which what a Node object had stays closed.
     hold: u64,
     memory: Memory,
+    /// Up to when the time was counted for which things stay closed.
+    counted: Moment,
     /// As it is on disk; `None`: not known.
     noted: Option<Memory>,
 }
@@ -37,7 +41,8 @@ impl Remembered {
             Ok(noted) => (noted, Ok(())),
             Err(source) => (None, Err(MemoryError { operation: "read", path: path.clone(), source })),
         };
-        (Self { path, hold, memory: noted.clone().unwrap_or_default(), noted }, read)
+        let memory = noted.clone().unwrap_or_default();
+        (Self { path, hold, memory, counted: clock::moment(), noted }, read)
     }
 
     /// What is remembered.
@@ -47,13 +52,15 @@ impl Remembered {
 
     /// Takes in which Node objects have gone.
     pub(super) fn follow(&mut self, snapshot: &Snapshot) {
-        self.memory.follow(snapshot, clock::unix(), self.hold);
+        let seconds = clock::moment().since(self.counted).as_secs();
+        self.counted = self.counted.after(Duration::from_secs(seconds));
+        self.memory.follow(snapshot, seconds, self.hold);
     }
 
     /// Takes in what was found to be whose, and notes it on disk, before anything is done that rests on it.
     pub(super) fn learn(&mut self, spec: &MeshSpec) -> Result<(), MemoryError> {
         self.memory.learn(spec);
-        if self.noted.as_ref() == Some(&self.memory) {
+        if self.noted.as_ref().is_some_and(|noted| self.memory.is_noted_by(noted, self.hold)) {
             return Ok(());
         }
         let written = serde_json::to_vec_pretty(&self.memory)

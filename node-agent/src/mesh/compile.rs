@@ -119,9 +119,12 @@ fn remarks(input: &MeshInput<'_>, own: &Node, members: &Members<'_>) -> Vec<Stri
         let networks = one.had.pod_cidrs.iter().filter(|cidr| !has(cidr)).map(ToString::to_string);
         let closed: Vec<String> = addresses.map(ToString::to_string).chain(networks).collect();
         if !closed.is_empty() {
+            let node = input.snapshot.nodes.get(&one.node);
+            let lives = node.is_some_and(|node| node.uid == one.had.uid);
             remarks.push(format!(
-                "Node {} is gone: what pods send to {} is dropped, for the time of --hold-departed or until another node has it",
+                "Node {} {}: what pods send to {} is dropped, for the time of --hold-departed or until this node or one made since has it",
                 one.node,
+                if lives { "no longer has all of its addresses" } else { "is gone" },
                 closed.join(", ")
             ));
         }
