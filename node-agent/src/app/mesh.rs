@@ -1,8 +1,7 @@
 //! The mesh from snapshot to kernel: keys, publication, compile, converge.
 use super::board::Board;
 use super::enforce::SharedDatapath;
-use super::guard::GuardError;
-use super::memory::{MemoryError, Remembered};
+use super::memory::Remembered;
 use super::rotation::{Rotation, RotationError, Start};
 use super::troubles::Troubles;
 use super::{Config, caution};
@@ -32,10 +31,6 @@ pub(super) enum MeshTrouble {
     Compile(#[from] MeshError),
     #[error(transparent)]
     Apply(#[from] MeshApplyError),
-    #[error(transparent)]
-    Guard(#[from] GuardError),
-    #[error(transparent)]
-    Memory(#[from] MemoryError),
     /// Steps on which the rotation of keys rests.
     #[error("{}", .0.join("; "))]
     Steps(Vec<String>),
