@@ -20,6 +20,8 @@ mod world;
 
 #[path = "rotation/backups.rs"]
 mod backups;
+#[path = "rotation/gone.rs"]
+mod gone;
 #[path = "rotation/membership.rs"]
 mod membership;
 #[path = "rotation/random.rs"]

@@ -109,6 +109,9 @@ impl AuditLog {
                 source,
             })?;
             (self.file, self.length, self.before) = (open(&self.path)?, 0, self.before + 1);
+        }
+        // Also where that failed when the file was begun.
+        if self.length == 0 && self.before > 0 {
             let event = KeyEvent::Continued { before: self.before };
             self.write(&Entry { event, ..entry.clone() })?;
         }

@@ -50,11 +50,16 @@ pub(super) fn full(path: &Path) -> io::Result<Vec<(u64, PathBuf)>> {
     Ok(files)
 }
 
-/// Makes the file at `path` the full one of this number, and removes those that are too many.
+/// Makes the file at `path` the full one of this number, and removes those that are too many. What failed half-way is gone on
+/// with when it is called again.
 pub(super) fn set_aside(path: &Path, number: u64, size: Size) -> io::Result<()> {
     let mut name = path.as_os_str().to_owned();
     name.push(format!(".{number:06}"));
-    fs::rename(path, name)?;
+    match fs::rename(path, &name) {
+        // It was done before, and what follows failed: the disk was full, say.
+        Err(error) if error.kind() == io::ErrorKind::NotFound && Path::new(&name).is_file() => {}
+        renamed => renamed?,
+    }
     let full = full(path)?;
     for (_, file) in full.iter().take(full.len().saturating_sub(size.files)) {
         fs::remove_file(file)?;

@@ -64,6 +64,17 @@ pub enum Problem {
         /// Of the file.
         line: usize,
     },
+    /// A log that does not begin at 1 was seen before it begins, and then by nobody for half of the files that are kept: so
+    /// looks one that was written anew under numbers that nobody has seen.
+    #[error(
+        "nobody has seen the log between number {before}, which is not kept, and {next}: what it says in between may be written anew"
+    )]
+    Unseen {
+        /// The last number that was seen before the log begins.
+        before: u64,
+        /// The first that was seen after, or that of the last line.
+        next: u64,
+    },
     /// Lines that others know of are not there.
     #[error("the log was cut: it ends with number {last}, and {by} has seen number {seen}")]
     Cut {
@@ -98,6 +109,8 @@ pub struct Verdict {
     /// The greatest number that an anchor confirms: up to there the log is what it was. `None`: unanchored, whatever
     /// comes after a cut would not be missed.
     pub anchored: Option<u64>,
+    /// Anchors of lines before `begins`, which say nothing of what is left.
+    pub unchecked: usize,
 }
 
 impl Verdict {
@@ -113,6 +126,8 @@ struct Read {
     number: u64,
     previous: String,
     hash: String,
+    /// Bytes, with its line feed.
+    bytes: u64,
     /// It begins a file after so many others.
     continues: Option<u64>,
 }
@@ -152,15 +167,38 @@ pub fn verify(text: &[u8], size: Size, anchors: &[Anchor]) -> Verdict {
         lines.last().map_or_else(Head::empty, |last| Head { number: last.number, hash: last.hash.clone() });
     problems.sort_by_key(place);
     let anchored = compare(&lines, &head, anchors, &mut problems);
-    Verdict { begins, head, problems, anchored }
+    let unchecked = anchors.iter().filter(|anchor| (1..begins).contains(&anchor.head.number)).count();
+    problems.extend(unseen(&lines, begins, size, anchors));
+    Verdict { begins, head, problems, anchored, unchecked }
 }
 
 /// Whether a log that does not begin at 1 begins as one does whose oldest files were removed: with a file, and with as many
-/// full ones as are kept.
+/// full ones as are kept, each of which has the next number and is full. (Lines that lack in the middle are named by themselves.)
 fn has_lost_files_only(lines: &[Read], size: Size) -> bool {
-    let first = lines.first().and_then(|first| first.continues);
-    let last = lines.iter().rev().find_map(|read| read.continues);
-    first.zip(last).is_some_and(|(first, last)| last.saturating_sub(first) >= size.files as u64)
+    let files: Vec<&[Read]> = lines.chunk_by(|_, next| next.continues.is_none()).collect();
+    let number = |file: &[Read]| file.first().and_then(|first| first.continues);
+    let is_full = |file: &[Read]| file.iter().map(|read| read.bytes).sum::<u64>() >= size.bytes;
+    let follow = |file: &[Read], next: &[Read]| {
+        let end = file.last().and_then(|last| last.number.checked_add(1));
+        let is_next = number(file).and_then(|number| number.checked_add(1)) == number(next);
+        end != next.first().map(|first| first.number) || is_next && is_full(file)
+    };
+    let [Some(first), Some(last)] = [files.first(), files.last()].map(|file| number(file?)) else {
+        return false;
+    };
+    last.saturating_sub(first) >= size.files as u64 && files.windows(2).all(|two| follow(two[0], two[1]))
+}
+
+/// Where a log was seen before it begins, and then not until its files are half gone by: each file of an honest one was
+/// published about, for a rotation that fills it publishes.
+fn unseen(lines: &[Read], begins: u64, size: Size, anchors: &[Anchor]) -> Option<Problem> {
+    let before = anchors.iter().map(|anchor| anchor.head.number).filter(|number| *number < begins).max();
+    let before = before.filter(|number| *number > 0)?;
+    let half = lines.iter().filter(|read| read.continues.is_some()).nth(size.files.div_ceil(2))?.number;
+    let last = lines.last().map_or(begins, |last| last.number);
+    let next = anchors.iter().map(|anchor| anchor.head.number).filter(|number| *number >= begins).min();
+    let next = next.unwrap_or(last);
+    (next >= half).then_some(Problem::Unseen { before, next })
 }
 
 fn lines(text: &[u8], problems: &mut Vec<Problem>) -> Vec<Read> {
@@ -182,7 +220,8 @@ fn lines(text: &[u8], problems: &mut Vec<Problem>) -> Vec<Read> {
             KeyEvent::Continued { before } => Some(before),
             _ => None,
         };
-        lines.push(Read { line, number, previous, hash, continues });
+        let bytes = part.len() as u64 + 1;
+        lines.push(Read { line, number, previous, hash, bytes, continues });
     }
     lines
 }
@@ -214,7 +253,7 @@ fn place(problem: &Problem) -> usize {
         | Problem::OutOfPlace { line, .. }
         | Problem::Torn { line }
         | Problem::Contradicted { line, .. } => *line,
-        Problem::Cut { .. } => usize::MAX,
+        Problem::Cut { .. } | Problem::Unseen { .. } => usize::MAX,
     }
 }
 

@@ -1,6 +1,6 @@
 //! What happens to a node.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 use std::sync::Arc;
 use std::time::Duration;
 
@@ -77,6 +77,9 @@ pub enum Event {
         number: u64,
         /// Revoked, or admitted again.
         revoked: bool,
+        /// The keys that a publication of this UID shows, if there is one: the node's object may be gone by the time, and with it
+        /// what was known of it. Those that are known as somebody else's are left out.
+        keys: BTreeSet<PublicKey>,
     },
     /// A key that was asked for is made, on disk and synced, and set on its device, which has no peers.
     KeyMade {

@@ -6,6 +6,8 @@
 //!
 //! - both keys are made anew, which cuts this node's traffic for a moment, only if *most* of the peers that are heard say so
 //!   (those heard on neither plane for [`SILENCE`] are not: with nobody heard there is nothing to cut), and only once;
+//! - nobody is believed before all that was there at the start has been read, and whose publication was taken in before it
+//!   counts as heard though it cannot be read: at the start whoever is read first would else be most of them;
 //! - each peer is believed once between two starts;
 //! - where most do not say so, or the keys are new already, the node publishes again under a number beyond what was named,
 //!   with the keys it has: else those who are right would never read it again.
@@ -13,14 +15,15 @@
 use super::action::{Action, Remake, Report};
 use super::moment::{Moment, SILENCE};
 use super::published::NodeName;
-use super::state::State;
+use super::state::{Peer, State};
 
 /// A serial that grows by more than this at once is nobody's honest one.
 const MAX_LEAP: u64 = 1 << 20;
 
 impl State {
     pub(super) fn heed(&mut self, now: Moment, actions: &mut Vec<Action>) {
-        if self.record.remaking {
+        // Who was read first would be most of those that were read.
+        if self.record.remaking || !self.listed {
             return;
         }
         let claims = self.claims();
@@ -31,7 +34,7 @@ impl State {
         let since = *self.claimed_since.get_or_insert(now);
         let heard = self.peers.iter().filter(|(name, peer)| {
             let says = claims.iter().any(|(by, _)| by == *name);
-            says || peer.published.is_some() && now.since(peer.heard) < SILENCE
+            says || self.has_seen_us(name, peer) && now.since(peer.heard) < SILENCE
         });
         let most = 2 * claims.len() > heard.count();
         let anew = most && !self.renewed;
@@ -50,6 +53,12 @@ impl State {
             actions.push(Action::Report(Report::Doubted { by, seen }));
         }
         self.publish(actions);
+    }
+
+    /// Whether a peer's publication was ever taken in, now or before the start: if it cannot be read just now, it was not asked.
+    fn has_seen_us(&self, name: &NodeName, peer: &Peer) -> bool {
+        let before = self.record.peers.get(name).is_some_and(|known| known.serial > 0);
+        peer.published.is_some() || before && !self.record.is_revoked(name, &peer.uid)
     }
 
     /// Who says so and was not believed yet, and the serial named.

@@ -127,12 +127,15 @@ impl State {
             Event::Joined { node, uid } => self.joined(now, node, uid, actions),
             Event::Left { node, uid } => self.left(&node, &uid, actions),
             Event::Read(published) => self.read(now, published, actions),
-            Event::Listed => self.listed = true,
+            Event::Listed => {
+                self.listed = true;
+                self.heed(now, actions);
+            }
             Event::Published(serial) => self.acknowledged = self.acknowledged.max(serial),
             Event::Mesh { epoch, age } => self.mesh(now, epoch, age, actions),
             Event::Requested(request) => self.requested(&request),
-            Event::Judged { node, uid, number, revoked } => {
-                self.judged(now, &node, &uid, (number, revoked), actions);
+            Event::Judged { node, uid, number, revoked, keys } => {
+                self.judged(now, (&node, &uid), (number, revoked), &keys, actions);
             }
             Event::KeyMade { plane, key } => self.key_made(plane, key, actions),
             Event::ProbeAnswered { peer, plane, ours, theirs } => {

@@ -184,3 +184,38 @@ fn where_most_say_so_keys_are_made_anew_once_and_then_never_for_that() {
     assert_eq!(world.nodes[2].store, anew);
     assert_eq!(world.nodes[2].written.last().unwrap().serial, 10);
 }
+
+#[test]
+fn at_a_start_one_node_that_is_read_first_cuts_nobody_whether_or_not_the_others_can_be_read() {
+    let mut world = restarted();
+    let keys = world.nodes[2].store;
+    // Every start is one more: also one after a step that failed.
+    for round in 1..4 {
+        world.kill(2);
+        world.start(2, usize::MAX);
+        let lie = claim(&mut world, 0, 10 * round);
+        world.happen(2, NOW, lie, usize::MAX);
+        world.happen(2, NOW, Event::Tick, usize::MAX);
+        assert_eq!(world.nodes[2].store, keys, "before the other was read");
+        world.happen(2, NOW, Event::Listed, usize::MAX);
+        assert_eq!(world.nodes[2].store, keys, "the other cannot be read");
+    }
+    assert_eq!(world.lost, None);
+}
+
+#[test]
+fn most_who_say_so_at_a_start_are_believed_once_all_is_read() {
+    let mut world = World::standing(3);
+    let keys = world.nodes[2].store;
+    world.kill(2);
+    world.start(2, usize::MAX);
+    world.node(2).excused = true;
+    for by in 0..2 {
+        let said = claim(&mut world, by, 7);
+        world.happen(2, NOW, said, usize::MAX);
+    }
+    assert_eq!(world.nodes[2].store, keys);
+    world.happen(2, NOW, Event::Listed, usize::MAX);
+    let anew = world.nodes[2].store;
+    assert!(keys.zero != anew.zero && keys.one != anew.one);
+}

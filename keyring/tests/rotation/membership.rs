@@ -1,5 +1,6 @@
 //! Nodes that join, leave, go down, come back, and are thrown out.
 
+use std::collections::BTreeSet;
 use std::sync::Arc;
 use std::time::Duration;
 
@@ -19,7 +20,8 @@ fn join(world: &mut World, node: usize) {
 
 fn judge(world: &mut World, node: usize, number: u64, revoked: bool) {
     for other in (0..world.nodes.len()).filter(|other| *other != node) {
-        let event = Event::Judged { node: name(node), uid: uid(node, 0), number, revoked };
+        let event =
+            Event::Judged { node: name(node), uid: uid(node, 0), number, revoked, keys: BTreeSet::new() };
         world.happen(other, NOW, event, usize::MAX);
     }
 }
@@ -202,7 +204,8 @@ fn a_node_object_made_anew_brings_no_revoked_node_back_nor_does_its_admission_br
     let thief = Published { node: name(1), uid: uid(1, 0), serial: 99, ..(*old).clone() };
     assert!(matches!(refused(&says(&world, &thief)), Some(Refusal::RevokedKey { .. })));
     for other in 0..2 {
-        let event = Event::Judged { node: name(2), uid: uid(2, 1), number: 8, revoked: false };
+        let event =
+            Event::Judged { node: name(2), uid: uid(2, 1), number: 8, revoked: false, keys: BTreeSet::new() };
         world.happen(other, NOW, event, usize::MAX);
     }
     let stolen = Published { uid: uid(2, 1), serial: 99, ..(*old).clone() };

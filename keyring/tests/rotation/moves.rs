@@ -1,5 +1,6 @@
 //! What may happen at a node of a small world.
 
+use std::collections::BTreeSet;
 use std::time::Duration;
 
 use ringfence_keyring::rotation::{Event, LINGER, Mistake, Request, SILENCE};
@@ -35,7 +36,16 @@ impl Scenario {
             }
             Move::Judge(node) => {
                 let (of, life) = (self.revokes?, 0);
-                (node, Event::Judged { node: name(of), uid: uid(of, life), number: 1, revoked: true })
+                (
+                    node,
+                    Event::Judged {
+                        node: name(of),
+                        uid: uid(of, life),
+                        number: 1,
+                        revoked: true,
+                        keys: BTreeSet::new(),
+                    },
+                )
             }
             Move::Answer(node, number) => {
                 let (peer, plane, ours, theirs, _) = world.nodes[node].probes.iter().nth(number)?.clone();

@@ -10,7 +10,7 @@ use super::mortality;
 use super::rotation::Rotation;
 use super::traits::{Rests, Traits, concerns_keys, traits};
 use crate::apply::mesh::{MeshApplyError, Report, converge};
-use crate::mesh::compile;
+use crate::mesh::{LocalKeysView, compile};
 use crate::model::MeshEpoch;
 use crate::plan::mesh::Action as Step;
 use crate::watch::directory::Raised;
@@ -44,7 +44,12 @@ impl MeshKeeper {
                 | Action::ReplaceRoute { .. }
                 | Action::RemoveRoute { .. }
                 | Action::RemovePeer { .. } => {}
-                Action::Persist => rotation.persist()?,
+                Action::Persist => {
+                    if let Err(error) = rotation.persist() {
+                        self.cut(round).await;
+                        return Err(error.into());
+                    }
+                }
                 Action::Retire { plane, public } => rotation.retire(plane, public)?,
                 Action::MakeKey { plane, epoch } => rotation.make(plane, epoch)?,
                 Action::Tell { peer: node, word } => self.say(Command::Tell { node, word }),
@@ -76,15 +81,34 @@ impl MeshKeeper {
         if unfinished.is_empty() { Ok(()) } else { Err(MeshTrouble::Unfinished(unfinished)) }
     }
 
+    /// What was decided cannot be put on disk, so nothing new may rest on it. But who is revoked is cut off, and all else stays,
+    /// or is made again, as the kernel was brought to last.
+    async fn cut(&mut self, round: &Round<'_>) {
+        let Some(rotation) = &self.rotation else { return };
+        let Some(view) = rotation.remaining() else { return };
+        if let Err(error) = self.bring_to(round, view).await {
+            tracing::warn!(%error, "while nothing can be written");
+        }
+    }
+
     /// Brings the kernel to where snapshot and rotation want it. What could not be done and does not matter to the
     /// rotation is returned.
     async fn bring(&mut self, round: &Round<'_>) -> Result<Vec<String>, MeshTrouble> {
         let Some(rotation) = &self.rotation else { return Ok(Vec::new()) };
         let view = rotation.view();
+        self.bring_to(round, view).await
+    }
+
+    async fn bring_to(&mut self, round: &Round<'_>, view: LocalKeysView) -> Result<Vec<String>, MeshTrouble> {
         self.spec = compile(&self.input(round, &view))?;
-        guard::note(&self.config.state_dir, &self.spec)?;
-        self.remembered.learn(&self.spec)?;
-        self.unwritten.insert("nodes", Ok(()));
+        // What a later start is to know. That it cannot be told keeps nothing open now that could be closed.
+        let guarded = guard::note(&self.config.state_dir, &self.spec).map_err(|error| error.to_string());
+        let learned = self.remembered.learn(&self.spec).map_err(|error| error.to_string());
+        let unnoted: Vec<String> = [guarded, learned].into_iter().filter_map(Result::err).collect();
+        // Why it could not be read at the start is told once as well.
+        self.unwritten.entry("nodes").or_insert(Ok(()));
+        let Some(rotation) = &mut self.rotation else { return Ok(Vec::new()) };
+        rotation.brought = Some(view);
         let Report { done, failed, received, unmade } =
             converge(&mut self.executor, &self.spec, &rotation.keys).await?;
         for action in &done {
@@ -109,8 +133,8 @@ impl MeshKeeper {
             _ => None,
         };
         rotation.unmade = failed.iter().filter_map(cannot).collect();
-        let failed: Vec<String> =
-            failed.iter().filter_map(|(_, error)| error.as_ref()).map(ToString::to_string).collect();
+        let failed = failed.iter().filter_map(|(_, error)| error.as_ref()).map(ToString::to_string);
+        let failed: Vec<String> = failed.chain(unnoted).collect();
         if matters { Err(MeshTrouble::Steps(failed)) } else { Ok(failed) }
     }
 

@@ -7,11 +7,12 @@ mod tests;
 use crate::apply::guard::{set_blackholes, set_lock};
 use crate::apply::mesh::MeshApplyError;
 use crate::disk;
-use crate::mesh::spec::{LockSpec, MeshSpec, RouteSpec, RouteVia};
+use crate::mesh::spec::{LockSpec, MAIN_TABLE, MeshSpec, POD_TABLE, RouteSpec, RouteVia};
 use ipnetwork::IpNetwork;
 use serde::{Deserialize, Serialize};
 use std::collections::BTreeSet;
 use std::io;
+use std::net::IpAddr;
 use std::path::{Path, PathBuf};
 
 /// Name of the file in the state directory.
@@ -68,6 +69,23 @@ pub(super) fn note(state_dir: &Path, mesh: &MeshSpec) -> Result<(), GuardError> 
     let text = serde_json::to_vec_pretty(&guard).map_err(io::Error::from);
     let written = text.and_then(|text| disk::replace(&path, 0o644, &text));
     written.map_err(|source| GuardError::File { path: path.clone(), source })
+}
+
+/// What was held closed: addresses of nodes, and pod CIDRs but for this node's own.
+///
+/// # Errors
+/// [`GuardError::File`].
+pub(super) fn closed(state_dir: &Path) -> Result<(BTreeSet<IpAddr>, BTreeSet<IpNetwork>), GuardError> {
+    let path = state_dir.join(FILE);
+    let Guard { blackholes, lock } = read(&path).map_err(|source| GuardError::File { path, source })?;
+    let holes = |table| {
+        let of_table = blackholes.iter().filter(move |hole| hole.table == table);
+        of_table.map(|hole| hole.destination)
+    };
+    let hosts = holes(POD_TABLE).filter(|hole| *hole == IpNetwork::from(hole.ip())).map(|host| host.ip());
+    let addresses = hosts.chain(lock.nodes.iter().copied()).collect();
+    let cidrs = holes(MAIN_TABLE).chain(lock.cluster.iter().copied());
+    Ok((addresses, cidrs.filter(|cidr| !lock.local.contains(cidr)).collect()))
 }
 
 /// Makes the routes and the lock that were noted; a node that never had an agent needs none. Returns how many routes there

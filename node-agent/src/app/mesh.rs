@@ -1,8 +1,7 @@
 //! The mesh from snapshot to kernel: keys, publication, compile, converge.
 use super::board::Board;
 use super::enforce::SharedDatapath;
-use super::guard::GuardError;
-use super::memory::{MemoryError, Remembered};
+use super::memory::Remembered;
 use super::rotation::{Rotation, RotationError, Start};
 use super::troubles::Troubles;
 use super::{Config, caution};
@@ -32,10 +31,6 @@ pub(super) enum MeshTrouble {
     Compile(#[from] MeshError),
     #[error(transparent)]
     Apply(#[from] MeshApplyError),
-    #[error(transparent)]
-    Guard(#[from] GuardError),
-    #[error(transparent)]
-    Memory(#[from] MemoryError),
     /// Steps on which the rotation of keys rests.
     #[error("{}", .0.join("; "))]
     Steps(Vec<String>),
@@ -131,7 +126,7 @@ impl MeshKeeper {
         let cluster_cidrs = config.cluster_cidrs.clone();
         let node_cidrs = config.node_cidrs.clone();
         let settings = MeshConfig { ports: config.ports, cluster_cidrs, node_cidrs, ..MeshConfig::default() };
-        let (remembered, read) = Remembered::open(&config.state_dir, config.hold_departed.as_secs());
+        let remembered = Remembered::open(&config.state_dir, config.hold_departed.as_secs());
         let mut keeper = Self {
             board,
             config,
@@ -141,7 +136,7 @@ impl MeshKeeper {
             spec: MeshSpec::default(),
             remembered,
             warnings: BTreeSet::new(),
-            unwritten: BTreeMap::from([("nodes", read.map_err(|error| error.to_string()))]),
+            unwritten: BTreeMap::new(),
             problems: BTreeSet::new(),
             settings,
         };

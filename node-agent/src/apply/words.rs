@@ -84,16 +84,22 @@ fn script(words: &WordsSpec, afresh: bool) -> String {
         let _ = writeln!(text, "udp dport {PORT} {word} daddr {own} counter name \"{STRANGERS}\" drop");
     }
     text.push_str("}\n");
-    let _ = writeln!(text, "chain output {{\ntype filter hook output priority -300; policy accept;");
-    let _ = writeln!(text, "oifname != {{ \"{zero}\", \"{one}\" }} accept");
-    for (word, own, others) in &families {
-        let Some(others) = others else { continue };
-        let to_agents = format!("udp dport {PORT} {word} daddr {others}");
-        let _ = writeln!(text, "{to_agents} meta skuid != 0 counter name \"{IMPOSTORS}\" drop");
-        if let Some(own) = own {
-            let _ = writeln!(text, "{to_agents} {word} saddr {own} notrack");
+    // Before connection tracking; and once more behind every translation of destinations, for by one (a Service whose endpoint
+    // is another agent) a packet that was for somebody else becomes one for an agent.
+    for (chain, hook, priority) in [("output", "output", -300), ("leaving", "postrouting", 300)] {
+        let _ =
+            writeln!(text, "chain {chain} {{\ntype filter hook {hook} priority {priority}; policy accept;");
+        let _ = writeln!(text, "oifname != {{ \"{zero}\", \"{one}\" }} accept");
+        for (word, own, others) in &families {
+            let Some(others) = others else { continue };
+            let to_agents = format!("udp dport {PORT} {word} daddr {others}");
+            let _ = writeln!(text, "{to_agents} meta skuid != 0 counter name \"{IMPOSTORS}\" drop");
+            if let Some(own) = own.as_ref().filter(|_| chain == "output") {
+                let _ = writeln!(text, "{to_agents} {word} saddr {own} notrack");
+            }
         }
+        text.push_str("}\n");
     }
-    text.push_str("}\n}\n");
+    text.push_str("}\n");
     text
 }

@@ -104,7 +104,7 @@ pub(super) struct AgentArguments {
     /// Where nodes' addresses are; repeat for more. What a Node object names outside of them is not taken for that node's
     #[arg(long = "node-cidr", value_name = "CIDR[,CIDR]", env = "RINGFENCE_NODE_CIDRS", value_parser = networks)]
     pub(super) node_cidrs: Vec<Networks>,
-    /// Pods' packets to what a deleted Node object had are dropped for so long, unless another node has it
+    /// Pods' packets to what a deleted Node object had, or a living one no longer names, are dropped for so long, unless it is back or a newer node has it
     #[arg(long, default_value = "1h", value_parser = span)]
     pub(super) hold_departed: Duration,
     /// How far our five bits of the packet mark are shifted left

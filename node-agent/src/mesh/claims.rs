@@ -1,9 +1,11 @@
 //! Who has which of the networks that Node objects claim.
 //!
 //! Pod CIDRs are given out by the control plane, while a node says itself which addresses it has: so they outrank addresses. Of
-//! two nodes that claim one network it stays with whom it was known of first, else with the older Node object.
+//! two nodes that claim one network it stays with whom it was known of first, else with the older Node object. An address that was
+//! another's until a short time ago is nobody's who was there before.
 use super::input::MeshInput;
 use super::members::Refusal;
+use super::memory::Departed;
 use super::net::{Family, covers, host, masked, span};
 use crate::model::Node;
 use crate::watch::Kind;
@@ -93,12 +95,15 @@ impl Addresses<'_> {
 
 /// Whose each address is.
 pub(super) fn of_nodes<'a>(input: &MeshInput<'a>, own: &Node, pods: &Claims<'_>) -> Addresses<'a> {
+    let departed = input.memory.departed.iter();
+    let departed = departed.flat_map(|one| one.had.addresses.iter().map(move |address| (*address, one)));
+    let judge = Judge { input, own, pods, departed: departed.collect() };
     let mut owners: BTreeMap<IpAddr, &str> = BTreeMap::new();
     for first in [true, false] {
         for node in in_order(input, |_| false) {
             let known = input.memory.of(node).map_or(&[][..], |known| &known.addresses);
             let named = node.addresses.iter().filter(|address| known.contains(address) == first);
-            for address in named.filter(|address| why_not(input, own, pods, node, **address).is_none()) {
+            for address in named.filter(|address| judge.why_not(node, **address).is_none()) {
                 owners.entry(*address).or_insert(&node.name);
             }
         }
@@ -109,7 +114,7 @@ pub(super) fn of_nodes<'a>(input: &MeshInput<'a>, own: &Node, pods: &Claims<'_>)
             let owner = owners.get(address).copied().unwrap_or_default();
             let taken =
                 (owner != node.name).then(|| format!("{address} is {owner}'s, of whom it was known first"));
-            match why_not(input, own, pods, node, *address).or(taken) {
+            match judge.why_not(node, *address).or(taken) {
                 Some(why) => _ = all.doubted.entry(&*node.name).or_default().insert(*address, why),
                 None => all.granted.entry(&*node.name).or_default().push(*address),
             }
@@ -118,21 +123,33 @@ pub(super) fn of_nodes<'a>(input: &MeshInput<'a>, own: &Node, pods: &Claims<'_>)
     all
 }
 
-/// Why an address cannot be the node's, whoever else names it.
-fn why_not(
-    input: &MeshInput<'_>,
-    own: &Node,
-    pods: &Claims<'_>,
-    node: &Node,
-    address: IpAddr,
-) -> Option<String> {
-    if own.addresses.contains(&address) {
-        return Some(format!("{address} is {}'s, the node that says so", own.name));
+/// What addresses are judged by.
+struct Judge<'a> {
+    input: &'a MeshInput<'a>,
+    own: &'a Node,
+    pods: &'a Claims<'a>,
+    /// Who had an address last, of those that have it no longer.
+    departed: BTreeMap<IpAddr, &'a Departed>,
+}
+
+impl Judge<'_> {
+    /// Why an address cannot be the node's, whoever else names it.
+    fn why_not(&self, node: &Node, address: IpAddr) -> Option<String> {
+        if self.own.addresses.contains(&address) {
+            return Some(format!("{address} is {}'s, the node that says so", self.own.name));
+        }
+        if let Some(owner) = self.pods.owner(host(address), &node.name) {
+            return Some(format!("{address} lies in a pod CIDR of {owner}"));
+        }
+        if !self.input.config.may_be_a_nodes(address) {
+            return Some(format!(
+                "{address} lies outside of every --node-cidr, so pods reach it as they reach the world outside, in the clear"
+            ));
+        }
+        let had = self.departed.get(&address).filter(|had| !had.leaves_to(node))?;
+        Some(format!(
+            "{address} was {}'s while this Node object was there already, and stays closed to pods for the time of --hold-departed",
+            had.node
+        ))
     }
-    if let Some(owner) = pods.owner(host(address), &node.name) {
-        return Some(format!("{address} lies in a pod CIDR of {owner}"));
-    }
-    (!input.config.may_be_a_nodes(address)).then(|| {
-        format!("{address} lies outside of every --node-cidr, so pods reach it as they reach the world outside, in the clear")
-    })
 }

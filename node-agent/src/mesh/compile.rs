@@ -116,15 +116,26 @@ fn remarks(input: &MeshInput<'_>, own: &Node, members: &Members<'_>) -> Vec<Stri
         let addresses = one.had.addresses.iter().filter(|address| members.departed.contains(*address));
         let has =
             |cidr: &&IpNetwork| members.accepted.values().any(|member| member.pod_cidrs.contains(*cidr));
-        let networks = one.had.pod_cidrs.iter().filter(|cidr| !has(cidr)).map(ToString::to_string);
+        // Where nobody knows whose they were, the whole cluster's and living nodes' are among them.
+        let networks = one.had.pod_cidrs.iter().filter(|cidr| !one.node.is_empty() && !has(cidr));
+        let networks = networks.map(ToString::to_string);
         let closed: Vec<String> = addresses.map(ToString::to_string).chain(networks).collect();
-        if !closed.is_empty() {
-            remarks.push(format!(
-                "Node {} is gone: what pods send to {} is dropped, for the time of --hold-departed or until another node has it",
+        remarks.extend(if one.node.is_empty() {
+            Some(format!(
+                "what was known of nodes was damaged (nodes.json in the state directory): what pods send to {} is dropped, for the time of --hold-departed or until a node has it",
+                if closed.is_empty() { "what was closed before and is nobody's".to_owned() } else { closed.join(", ") }
+            ))
+        } else if closed.is_empty() {
+            None
+        } else {
+            let lives = input.snapshot.nodes.get(&one.node).is_some_and(|node| node.uid == one.had.uid);
+            Some(format!(
+                "Node {} {}: what pods send to {} is dropped, for the time of --hold-departed or until this node or one made since has it",
                 one.node,
+                if lives { "no longer has all of its addresses" } else { "is gone" },
                 closed.join(", ")
-            ));
-        }
+            ))
+        });
     }
     remarks
 }

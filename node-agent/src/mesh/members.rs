@@ -26,7 +26,7 @@ pub(super) struct Members<'a> {
     pub(super) orphaned: BTreeMap<&'a str, BTreeSet<IpNetwork>>,
     /// Addresses of all nodes but this one, believed or not.
     pub(super) addresses: Addresses<'a>,
-    /// Addresses that Node objects had which are gone, and nobody has now.
+    /// Addresses that Node objects had which are gone or no longer name them, and nobody has now.
     pub(super) departed: BTreeSet<IpAddr>,
 }
 
@@ -150,7 +150,7 @@ pub(super) fn judge<'a>(input: &MeshInput<'a>, own: &'a Node) -> Members<'a> {
     members
 }
 
-/// Addresses of Node objects that are gone, but for those that live ones have, or pods of theirs.
+/// Addresses of Node objects that are gone or no longer name them, but for those that live ones have, or pods of theirs.
 fn departed(input: &MeshInput<'_>, claims: &Claims<'_>, addresses: &Addresses<'_>) -> BTreeSet<IpAddr> {
     let gone = input.memory.departed.iter().flat_map(|one| one.had.addresses.iter().copied());
     let of_nobody = |address: &IpAddr| {

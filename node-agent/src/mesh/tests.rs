@@ -1,6 +1,7 @@
 //! A small cluster to compile, and what its mesh must look like.
 mod claims;
 mod departed;
+mod heirs;
 mod kernels;
 mod membership;
 mod network;
@@ -58,6 +59,8 @@ struct World {
     underlay: UnderlayFacts,
     config: MeshConfig,
     memory: Memory,
+    /// When the last round was, seconds.
+    now: u64,
 }
 
 impl World {
@@ -78,6 +81,7 @@ impl World {
                 ..MeshConfig::default()
             },
             memory: Memory::default(),
+            now: 0,
         };
         for (number, each) in (1..).zip(["a", "b", "c"]) {
             let node = node(each, number);

@@ -92,8 +92,10 @@ fn files_beyond_what_is_kept_go_and_the_log_says_where_it_begins() {
     assert_eq!(fs::read_dir(directory.path()).unwrap().count(), 3);
     let text = super::super::read(&path).unwrap();
     assert!(text.len() < 3 * 1200, "{}", text.len());
-    let verdict = verify(&text, size, &[anchor(&heads[3]), anchor(&heads[29])]);
+    let verdict = verify(&text, size, &heads.iter().map(anchor).collect::<Vec<_>>());
     assert_eq!(verdict.problems, []);
+    let gone = heads.iter().filter(|head| head.number < verdict.begins).count();
+    assert!(gone > 0 && verdict.unchecked == gone, "{verdict:?}");
     assert!(verdict.begins > 20 && verdict.anchored == Some(heads[29].number), "{verdict:?}");
     // Fewer files than are kept, or a file that does not begin as one: somebody else removed them.
     let full = super::super::segments::full(&path).unwrap();
@@ -137,4 +139,67 @@ fn a_crash_between_two_files_loses_nothing() {
         assert!(verdict.is_intact() && verdict.begins == 1, "{verdict:?}");
         fs::remove_file(&path).unwrap();
     }
+}
+
+#[test]
+fn a_log_whose_next_file_could_not_be_begun_goes_on_once_it_can() {
+    let directory = tempfile::tempdir().unwrap();
+    let path = directory.path().join("audit.jsonl");
+    let size = Size { bytes: 600, files: 4 };
+    let mut log = AuditLog::open(&path, size, "worker-1", NOW).unwrap();
+    for number in 1..=3 {
+        log.append(&entry(number)).unwrap();
+    }
+    assert!(fs::metadata(&path).unwrap().len() >= size.bytes);
+    // The file was set aside, and then something failed; and once more, for the next cannot be opened.
+    super::super::segments::set_aside(&path, 1, size).unwrap();
+    fs::create_dir(&path).unwrap();
+    for _ in 0..2 {
+        assert!(matches!(log.append(&entry(4)), Err(AuditError::Io { .. })));
+    }
+    fs::remove_dir(&path).unwrap();
+    log.append(&entry(4)).unwrap();
+    let head = log.append(&entry(5)).unwrap().clone();
+    let text = super::super::read(&path).unwrap();
+    let verdict = verify(&text, size, &[anchor(&head)]);
+    assert!(verdict.is_intact() && verdict.head == head, "{verdict:?}");
+    let last = fs::read_to_string(&path).unwrap();
+    assert!(last.lines().next().unwrap().contains("\"event\":\"continued\",\"before\":1"), "{last}");
+}
+
+/// A log written anew whose first line has this number and says that so many files came before, each file of so many lines.
+fn forged(head: &Head, files: std::ops::Range<u64>, lines: u64) -> (Vec<u8>, Head) {
+    let (mut head, mut text) = (head.clone(), Vec::new());
+    for before in files {
+        let event = KeyEvent::Continued { before };
+        let first = Entry { event, ..entry(1) };
+        for what in std::iter::once(first).chain((1..lines).map(entry)) {
+            let (line, next) = super::super::entry::write(&head, &what).unwrap();
+            text.extend(line.into_bytes());
+            head = next;
+        }
+    }
+    (text, head)
+}
+
+#[test]
+fn a_log_written_anew_beyond_what_was_seen_is_not_called_intact() {
+    let size = Size { bytes: 600, files: 4 };
+    let seen: Vec<Anchor> = written(20).1.iter().map(anchor).collect();
+    let start = Head { number: 20, hash: "f".repeat(64) };
+    let verdict = |text: &[u8], last: &Head| {
+        verify(text, size, &seen.iter().cloned().chain([anchor(last)]).collect::<Vec<_>>())
+    };
+    // Files that are not full, and files that are numbered as it pleases.
+    let (short, last) = forged(&start, 1..20, 1);
+    assert!(!verdict(&short, &last).is_intact(), "{:?}", verdict(&short, &last));
+    let (mut leaps, last) = forged(&start, 1..2, 8);
+    let (rest, last) = forged(&last, 9..10, 8);
+    leaps.extend(rest);
+    assert!(!verdict(&leaps, &last).is_intact());
+    // Full files: then it shows that nobody has seen them be written.
+    let (full, last) = forged(&start, 1..6, 8);
+    let found = verdict(&full, &last);
+    assert_eq!(found.problems, [Problem::Unseen { before: 20, next: last.number }]);
+    assert_eq!((found.begins, found.unchecked), (21, 20));
 }

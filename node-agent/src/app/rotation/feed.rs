@@ -29,7 +29,7 @@ impl Rotation {
         self.feed_nodes(snapshot, believed);
         if !Arc::ptr_eq(&self.fed.revocations, &snapshot.revocations) {
             self.fed.revocations = snapshot.revocations.clone();
-            self.feed_revocations(&snapshot.revocations);
+            self.feed_revocations(snapshot);
         }
         let news = snapshot.publications.iter().filter(|(name, published)| {
             self.fed.publications.get(*name).is_none_or(|fed| !Arc::ptr_eq(fed, published))
@@ -74,15 +74,17 @@ impl Rotation {
         }
     }
 
-    fn feed_revocations(&mut self, revocations: &BTreeMap<String, Arc<Revocation>>) {
+    fn feed_revocations(&mut self, snapshot: &Snapshot) {
         for (name, Revocation { node_uid, number, revoked }) in
-            revocations.iter().map(|(name, revocation)| (name, &**revocation))
+            snapshot.revocations.iter().map(|(name, revocation)| (name, &**revocation))
         {
+            let shown = snapshot.publications.get(name).filter(|shown| shown.uid() == node_uid);
+            let keys = shown.map(|shown| shown.published().keys().collect()).unwrap_or_default();
             if !revoked {
                 self.fed.publications.remove(name);
             }
             let (node, uid) = (name.as_str().into(), node_uid.as_str().into());
-            self.step(Event::Judged { node, uid, number: *number, revoked: *revoked });
+            self.step(Event::Judged { node, uid, number: *number, revoked: *revoked, keys });
         }
     }
 

@@ -1,13 +1,13 @@
 //! Keys made and destroyed, the record, and what is noted of it.
-use super::{Rotation, RotationError, file};
+use super::{Rotation, RotationError, clock};
 use ringfence_keyring::audit::KeyEvent;
 use ringfence_keyring::rotation::{Action, Event, NodeName, OwnKey, Published, Refusal, Remake, Report};
 use ringfence_keyring::{Epoch, Plane, PublicKey};
 
 impl Rotation {
-    /// Writes the record. Those that were to be written later are newer by nothing.
+    /// Writes the record, unless it is on disk as it is. Those that were to be written later are newer by nothing.
     pub(in crate::app) fn persist(&mut self) -> Result<(), RotationError> {
-        file::write(&self.state_dir, self.state.record())?;
+        self.file.write(self.state.record())?;
         self.queue.retain(|action| *action != Action::Persist);
         Ok(())
     }
@@ -55,17 +55,20 @@ impl Rotation {
             self.in_use = Some(public);
             self.journal.note(KeyEvent::InUse { plane, epoch, key: public.fingerprint() });
         }
-        let me = self.state.node().clone();
-        let mut seen = Vec::new();
-        for (name, published) in self.fed.publications.iter().filter(|(name, _)| ***name != *me) {
+        let (now, mut seen) = (clock::moment(), Vec::new());
+        for (name, published) in &self.fed.publications {
             let name: NodeName = name.as_str().into();
-            let head = published.progress().head.clone();
-            if let Some(head) = head.filter(|head| self.heads.get(&name) != Some(head)) {
-                seen.push((name, published.uid().to_owned(), head));
+            // Of ourselves nothing is believed, nor of who is revoked or refused.
+            let believed = self.state.believed(&name).map(|believed| believed.serial);
+            let is_believed =
+                believed == Some(published.progress().serial) && !self.refusals.contains_key(&name);
+            if let Some(head) = published.progress().head.as_ref().filter(|_| is_believed)
+                && self.heads.entry(name.clone()).or_default().admits(now, head)
+            {
+                seen.push((name, published.uid().to_owned(), head.clone()));
             }
         }
         for (name, uid, head) in seen {
-            self.heads.insert(name.clone(), head.clone());
             self.journal.note(KeyEvent::HeadSeen { peer: name.to_string(), uid, head });
         }
     }

@@ -3,6 +3,8 @@
 //! | module | concern |
 //! |---|---|
 //! | `start` | what a starting agent takes over |
+//! | `file` | the record on disk |
+//! | `heads` | which ends of peers' audit logs are noted |
 //! | `feed` | what happens, as events |
 //! | `keep` | keys made and destroyed, the record, the audit log |
 //! | `view` | what the mesh is compiled from, whom to talk to, what to show |
@@ -11,24 +13,28 @@
 
 mod feed;
 mod file;
+mod heads;
 mod journal;
 mod keep;
 mod start;
+#[cfg(test)]
+mod tests;
 mod view;
 
 use feed::Fed;
+use file::RecordFile;
 pub(super) use file::RecordFileError;
+use heads::Noted;
 pub use journal::AUDIT_LOG;
 pub(super) use journal::Journal;
 pub(super) use start::Start;
 
 use super::clock;
+use crate::mesh::LocalKeysView;
 use crate::words::{Command, Incoming};
-use ringfence_keyring::audit::Head;
 use ringfence_keyring::rotation::{Action, Event, Moment, NodeName, Refusal, State, Word};
 use ringfence_keyring::{KeyStore, PairKey, PerPlane, Plane, PlaneKey, PublicKey, Publication, StoreError};
 use std::collections::{BTreeMap, VecDeque};
-use std::path::PathBuf;
 use std::sync::Arc;
 
 /// Why this node cannot go on with the rotation: it is begun anew, from disk and kernel, as after a restart.
@@ -51,10 +57,12 @@ pub(super) struct Rotation {
     pub(super) stands: bool,
     /// Routes that cannot be made, and why: no traffic rests on them.
     pub(super) unmade: Vec<String>,
+    /// What the kernel was brought to last.
+    pub(super) brought: Option<LocalKeysView>,
     /// Our own publication as it was written last, and when.
     pub(super) written: Option<(Publication, Moment)>,
     store: KeyStore,
-    state_dir: PathBuf,
+    file: RecordFile,
     queue: VecDeque<Action>,
     fed: Fed,
     /// Words that are to be answered once all that they caused is done.
@@ -65,7 +73,7 @@ pub(super) struct Rotation {
     /// What proves messages of ours and of peers, by our key and theirs.
     pairs: BTreeMap<(PublicKey, PublicKey), Arc<PairKey>>,
     /// The ends of peers' audit logs that were noted.
-    heads: BTreeMap<NodeName, Head>,
+    heads: BTreeMap<NodeName, Noted>,
     in_use: Option<PublicKey>,
     ticked: Moment,
 }

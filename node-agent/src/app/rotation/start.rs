@@ -1,6 +1,6 @@
 //! What a starting agent takes over: keys and record on disk, what the kernel does, what is published.
 use super::super::Config;
-use super::{Fed, Journal, Rotation, RotationError, clock, file};
+use super::{Fed, Journal, RecordFile, Rotation, RotationError, clock};
 use crate::desired::Snapshot;
 use crate::mesh::spec::{MAIN_TABLE, POD_TABLE, RouteVia};
 use crate::model::Node;
@@ -44,7 +44,8 @@ impl Rotation {
         }
         let keys = store.load()?;
         let mine = snapshot.publications.get(&node.name).filter(|published| published.uid() == node.uid);
-        let record = file::read(&config.state_dir).unwrap_or_else(|error| {
+        let mut file = RecordFile::of(&config.state_dir);
+        let record = file.read().unwrap_or_else(|error| {
             tracing::warn!(%error, "what was known of the rotation is lost");
             None
         });
@@ -68,9 +69,10 @@ impl Rotation {
             journal: Journal::open(&config.state_dir, &node.name),
             stands: false,
             unmade: Vec::new(),
+            brought: None,
             written: None,
             store,
-            state_dir: config.state_dir.clone(),
+            file,
             queue: actions.into(),
             fed: Fed::default(),
             unanswered: Vec::new(),

@@ -28,6 +28,21 @@ impl Rotation {
         }
     }
 
+    /// What the kernel was brought to last, without those who are revoked by now; `None` if it was brought to nothing yet.
+    pub(in crate::app) fn remaining(&self) -> Option<LocalKeysView> {
+        let brought = self.brought.as_ref()?;
+        let revoked = |name: &str| {
+            let uid = self.state.members().find(|(member, _)| ***member == *name).map(|(_, uid)| uid);
+            let record = self.state.record();
+            uid.is_none_or(|uid| record.is_revoked(name, uid))
+        };
+        let mut view = LocalKeysView { public: self.view().public, ..brought.clone() };
+        if let Pairs::Agreed(pairs) = &mut view.pairs {
+            pairs.retain(|name, _| !revoked(name));
+        }
+        Some(view)
+    }
+
     /// Whom to talk to about it, and how; what proves it is kept, for it takes a while to compute.
     pub(in crate::app) fn addressees(&mut self, underlay: &UnderlayFacts, spec: &MeshSpec) -> Addressees {
         let ours = |v4: bool| {

@@ -39,3 +39,13 @@ fn only_root_speaks_to_other_nodes_agents_and_is_not_translated() {
     // Of a family that this node has no address of, nothing is said here.
     assert!(!text.contains("ip6 daddr { 2001:db8::2/128 } ip6 saddr"), "{text}");
 }
+
+#[test]
+fn what_a_translation_makes_a_word_of_is_sieved_as_well() {
+    let words = WordsSpec { own: addresses(&["192.0.2.1"]), others: addresses(&["192.0.2.2"]) };
+    let text = script(&words, false);
+    let leaving = text.split("chain ").find(|chain| chain.starts_with("leaving {")).unwrap();
+    assert!(leaving.contains("type filter hook postrouting priority 300;"), "{text}");
+    let drops = "udp dport 51873 ip daddr { 192.0.2.2/32 } meta skuid != 0 counter name \"impostors\" drop\n";
+    assert!(leaving.contains(drops) && !leaving.contains("notrack"), "{text}");
+}

@@ -29,6 +29,8 @@ struct Looked {
     lines: u64,
     /// The line up to which others confirm it.
     anchored: Option<u64>,
+    /// What others have seen of lines before that, which are not kept: nothing can be told by it.
+    unchecked: usize,
     /// What is wrong.
     problems: Vec<String>,
 }
@@ -98,13 +100,14 @@ fn look(log: &Log, all: &[Log], published: &BTreeMap<String, Anchor>) -> Looked 
         begins: verdict.begins,
         lines: verdict.head.number,
         anchored: verdict.anchored,
+        unchecked: verdict.unchecked,
         problems: verdict.problems.iter().map(ToString::to_string).collect(),
     }
 }
 
 fn table(looked: &[Looked]) -> String {
     let mut text = String::new();
-    for Looked { node, log, verdict, begins, lines, anchored, problems } in looked {
+    for Looked { node, log, verdict, begins, lines, anchored, unchecked, problems } in looked {
         let of = if node.is_empty() { log.display().to_string() } else { node.clone() };
         let confirmed = match anchored {
             Some(number) => format!("others confirm it up to number {number}"),
@@ -112,7 +115,13 @@ fn table(looked: &[Looked]) -> String {
                 "nobody else's word stands for it: what was cut off at its end would not be missed".to_owned()
             }
         };
-        let begins = if *begins > 1 { format!("begins at number {begins}, ") } else { String::new() };
+        let begins = match (begins, unchecked) {
+            (1, _) => String::new(),
+            (_, 0) => format!("begins at number {begins}, "),
+            _ => format!(
+                "begins at number {begins} ({unchecked} that others have seen before it cannot be looked at), "
+            ),
+        };
         text.push_str(&format!("{of}: {verdict}: {begins}{lines} lines; {confirmed}\n"));
         for problem in problems {
             text.push_str(&format!("  {problem}\n"));

@@ -101,18 +101,6 @@ fn of_two_nodes_that_name_one_address_and_are_both_new_the_older_object_has_it()
 }
 
 #[test]
-fn what_a_node_no_longer_names_is_no_longer_its_own() {
-    let mut world = World::seen_by("a");
-    world.remember();
-    world.edit("b", |b| b.addresses.retain(|address| *address != ip("192.0.2.2")));
-    world.remember();
-    world.edit("c", |c| c.addresses.push(ip("192.0.2.2")));
-    world.remember();
-    world.edit("b", |b| b.addresses.push(ip("192.0.2.2")));
-    assert!(allowed(&world, "c").contains(&net("192.0.2.2/32")));
-}
-
-#[test]
 fn a_node_that_says_it_has_an_address_of_anothers_pods_does_not_get_it_though_it_is_older_and_known() {
     let mut world = World::seen_by("a");
     world.edit("b", |b| b.created = "2020-01-01T00:00:00Z".to_owned());

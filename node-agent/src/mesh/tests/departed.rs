@@ -3,24 +3,24 @@ use super::*;
 use crate::mesh::spec::{BLACKHOLE_METRIC, MAIN_TABLE, POD_TABLE, RouteSpec, RouteVia};
 use crate::model::{ObjectName, Pod};
 
-const HOLD: u64 = 3600;
+pub(super) const HOLD: u64 = 3600;
 /// When everything begins.
-const T: u64 = 1_800_000_000;
+pub(super) const T: u64 = 1_800_000_000;
 
 impl World {
-    fn delete(&mut self, name: &str) {
+    pub(super) fn delete(&mut self, name: &str) {
         Arc::make_mut(&mut self.snapshot.nodes).remove(name);
     }
 
     /// What one round of the agent does.
-    fn round(&mut self, now: u64) -> MeshSpec {
-        self.memory.follow(&self.snapshot, now, HOLD);
+    pub(super) fn round(&mut self, now: u64) -> MeshSpec {
+        self.memory.follow(&self.snapshot, now - std::mem::replace(&mut self.now, now), HOLD);
         let spec = self.compile();
         self.memory.learn(&spec);
         spec
     }
 
-    fn pod_on(&mut self, node: &str) {
+    pub(super) fn pod_on(&mut self, node: &str) {
         let name = ObjectName::new("kube-system", "proxy");
         let pod = Pod {
             name: name.clone(),
@@ -44,8 +44,12 @@ fn deleted() -> World {
     world
 }
 
-fn blackhole(table: u32, to: &str) -> RouteSpec {
+pub(super) fn blackhole(table: u32, to: &str) -> RouteSpec {
     RouteSpec { table, destination: net(to), metric: BLACKHOLE_METRIC, via: RouteVia::Blackhole }
+}
+
+pub(super) fn leads_onto_the_mesh(spec: &MeshSpec, to: &str) -> bool {
+    spec.routes.iter().any(|route| route.destination == net(to) && route.via != RouteVia::Blackhole)
 }
 
 fn is_closed(spec: &MeshSpec) -> bool {
@@ -78,17 +82,31 @@ fn a_node_whose_object_is_deleted_is_no_peer_at_once_but_closed_to_pods_for_the_
 }
 
 #[test]
-fn what_is_closed_stays_so_through_a_restart_of_the_agent_and_a_clock_that_is_set_back() {
+fn what_is_closed_stays_so_through_a_restart_of_the_agent_and_only_the_time_in_which_agents_ran_counts() {
     let mut world = deleted();
     world.round(T + 10);
+    world.round(T + 10 + HOLD / 2);
     let noted = serde_json::to_string(&world.memory).unwrap();
     world.memory = serde_json::from_str(&noted).unwrap();
-    assert!(is_closed(&world.round(T + 20)));
-    assert!(is_closed(&world.round(T - 1000)));
-    assert!(
-        !is_closed(&world.round(T - 1000 + HOLD)),
-        "nor does a clock that was wrong keep it closed for ever"
-    );
+    // No clock says for how long there was no agent: one that was wrong at boot and is set later would end the time at once.
+    world.now = T + 1000 * HOLD;
+    let again = world.now;
+    assert!(is_closed(&world.round(again)));
+    assert!(is_closed(&world.round(again + HOLD / 2 - 1)));
+    assert!(!is_closed(&world.round(again + HOLD / 2)), "nor for ever");
+}
+
+#[test]
+fn how_long_something_has_been_closed_is_noted_seldom_but_what_is_closed_at_once() {
+    let mut world = deleted();
+    let before = world.memory.clone();
+    world.round(T + 10);
+    assert!(!world.memory.is_noted_by(&before, HOLD));
+    let noted = world.memory.clone();
+    world.round(T + 10 + HOLD / 16 - 1);
+    assert!(world.memory.is_noted_by(&noted, HOLD));
+    world.round(T + 10 + HOLD / 16);
+    assert!(!world.memory.is_noted_by(&noted, HOLD));
 }
 
 #[test]
@@ -130,15 +148,24 @@ fn a_node_object_that_comes_back_or_is_made_anew_has_what_it_had() {
 }
 
 #[test]
-fn what_another_node_has_now_leads_there_and_the_rest_stays_closed() {
+fn what_a_node_has_now_that_was_made_since_leads_there_and_the_rest_stays_closed() {
     let mut world = deleted();
     world.round(T + 10);
-    world.edit("c", |c| c.addresses.push(ip("192.0.2.2")));
+    let mut heir = node("d", 4);
+    heir.addresses = vec![ip("192.0.2.2")];
+    world.publish(published(&heir, 4));
+    world.put(heir);
     let spec = world.round(T + 20);
-    let onto_mesh =
-        |route: &&RouteSpec| route.destination == net("192.0.2.2/32") && route.via != RouteVia::Blackhole;
-    assert_eq!(spec.routes.iter().filter(onto_mesh).count(), 1);
+    assert!(leads_onto_the_mesh(&spec, "192.0.2.2/32"));
     assert!(spec.routes.contains(&blackhole(POD_TABLE, "2001:db8::2/128")));
+    assert!(spec.problems.is_empty(), "{:?}", spec.problems);
+    // It is the new one's now: when that goes, nobody else may have it, the first one's name neither.
+    world.delete("d");
+    world.round(T + 30);
+    let mut again = node("b", 2);
+    again.uid = "another".to_owned();
+    world.put(again);
+    assert!(!world.round(T + 40).known["b"].addresses.contains(&ip("192.0.2.2")));
     // Ours, or in pods' networks: never closed.
     let mut world = deleted();
     world.round(T + 10);
@@ -153,4 +180,23 @@ fn an_address_that_was_never_believed_is_not_closed_when_its_node_is_gone() {
     world.round(T);
     world.delete("b");
     assert!(!world.round(T + 10).lock.nodes.contains(&ip("198.51.100.53")));
+}
+
+#[test]
+fn where_nobody_knows_any_more_who_had_what_all_of_it_stays_closed_but_what_living_nodes_have() {
+    let mut world = World::seen_by("a");
+    let addresses = ["192.0.2.1", "192.0.2.2", "192.0.2.3", "192.0.2.77"].map(ip);
+    world.memory = Memory::of_nobody(addresses.into(), [net("10.244.0.0/16"), net("10.250.0.0/24")].into());
+    let honest = World::seen_by("a").compile();
+    world.now = T;
+    let spec = world.round(T);
+    assert_eq!((&spec.devices, &spec.problems), (&honest.devices, &honest.problems));
+    assert_eq!(spec.lock.nodes.difference(&honest.lock.nodes).collect::<Vec<_>>(), [&ip("192.0.2.77")]);
+    assert!(spec.routes.contains(&blackhole(POD_TABLE, "192.0.2.77/32")));
+    assert!(spec.routes.contains(&blackhole(MAIN_TABLE, "10.250.0.0/24")));
+    let told = |spec: &MeshSpec| spec.warnings.iter().any(|w| w.contains("nodes.json") && w.contains(".77"));
+    assert!(told(&spec), "{:?}", spec.warnings);
+    assert!(told(&world.round(T + HOLD - 1)));
+    assert_eq!(world.round(T + HOLD).lock.nodes, honest.lock.nodes);
+    assert_eq!(world.compile().warnings, honest.warnings);
 }
